@@ -1,0 +1,102 @@
+import type { Json, JsonObject } from "../json.ts";
+import type { CommandState } from "./commands.ts";
+import type { Presence, PresenceEdge } from "./presence.ts";
+import type { Registration } from "./registration.ts";
+import type { MessageIdentity, Readings } from "./telemetry.ts";
+
+/**
+ * What happened to a device: the content of the event log. The records of one device, folded by `evolve` in their
+ * order, are its twin. Kinds and fields are only ever added: old logs stay readable.
+ * `atMs` is our clock's epoch ms at the turn.
+ */
+export type TwinRecord =
+  | { readonly kind: "registered"; readonly atMs: number; readonly registration: Registration }
+  | { readonly kind: "registrationChanged"; readonly atMs: number; readonly registration: Registration }
+  | { readonly kind: "deregistered"; readonly atMs: number }
+  | PresenceChanged
+  | { readonly kind: "seen"; readonly atMs: number; readonly why: "heartbeat" | "duplicate" | "request" }
+  | TelemetryAccepted
+  | DeadLettered
+  | ShadowUpdated
+  | { readonly kind: "shadowDeleted"; readonly atMs: number; readonly shadow: string; readonly version: number }
+  | CommandRequested
+  | CommandMoved;
+
+/** A step of the presence machine. `announced` is there when what apps are told has changed. */
+export type PresenceChanged = {
+  readonly kind: "presence";
+  readonly atMs: number;
+  readonly edge: PresenceEdge["type"];
+  /** Why a connection ended, in the gateway's words: "socket closed", "keep-alive elapsed", "taken over", … */
+  readonly reason?: string;
+  readonly presence: Presence;
+  readonly announced?: { readonly status: "online" | "offline"; readonly sinceMs: number };
+  readonly flapping?: "started" | "ended";
+};
+
+export type TelemetryAccepted = {
+  readonly kind: "telemetry";
+  /** When we received it, epoch ms. */
+  readonly atMs: number;
+  /** The device's own time of the reading, epoch ms. */
+  readonly tsMs: number;
+  readonly readings: Readings;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly identity: MessageIdentity;
+};
+
+/** A message that could not be processed, kept whole (up to the packet limit) with its reason. */
+export type DeadLettered = {
+  readonly kind: "deadLettered";
+  readonly atMs: number;
+  readonly topic: string;
+  /** A word from a closed list, for counting: see `RefusalReason` in telemetry.ts and the gateways'. */
+  readonly reason: string;
+  /** The sentence that says what was wrong and what to do. */
+  readonly detail: string;
+  readonly payload: string;
+  readonly encoding: "utf8" | "base64";
+};
+
+export type ShadowUpdated = {
+  readonly kind: "shadowUpdated";
+  readonly atMs: number;
+  readonly shadow: string;
+  /** The version after this update. */
+  readonly version: number;
+  /** As sent: nulls remove keys; a null section removes the section. Absent: untouched. */
+  readonly desired?: JsonObject | null;
+  readonly reported?: JsonObject | null;
+  readonly by: "device" | "app";
+};
+
+export type CommandRequested = {
+  readonly kind: "commandRequested";
+  readonly atMs: number;
+  readonly command: string;
+  readonly name: string;
+  readonly parameters: Json;
+  readonly expiresAtMs: number | null;
+};
+
+export type CommandMoved = {
+  readonly kind: "commandMoved";
+  readonly atMs: number;
+  readonly command: string;
+  readonly to: CommandState;
+  readonly progress?: Json;
+  readonly result?: Json;
+  readonly reason?: string;
+};
+
+/** The log topic a record belongs to (design: names on the wire). */
+export function topicOf(record: TwinRecord): "iot-telemetry" | "device-events" | "dead-letter" {
+  switch (record.kind) {
+    case "telemetry":
+      return "iot-telemetry";
+    case "deadLettered":
+      return "dead-letter";
+    default:
+      return "device-events";
+  }
+}

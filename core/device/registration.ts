@@ -1,0 +1,51 @@
+/** What the registry knows of a device: what it is and where it stands. */
+export type Registration = {
+  /** Device type: names the policy and the schema that apply; "default" if none was given. */
+  readonly type: string;
+  /** Region for counting and subscribing; "" if none. */
+  readonly region: string;
+  /** A place in words, or null. Coordinates are `latitude` and `longitude`, degrees, WGS 84. */
+  readonly location: Location | null;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly firmwareVersion: string | null;
+  readonly createdAtMs: number;
+};
+
+export type Location = { readonly name?: string; readonly latitude?: number; readonly longitude?: number };
+
+/** A change to a registration: what is absent stays; a tag set to null goes. */
+export type RegistrationPatch = {
+  readonly type?: string;
+  readonly region?: string;
+  readonly location?: Location | null;
+  readonly tags?: Readonly<Record<string, string | null>>;
+  readonly firmwareVersion?: string | null;
+};
+
+/** Device ids are AWS thing names: 1 to 128 of `[a-zA-Z0-9:_-]` (AWS IoT API reference, CreateThing). */
+export const deviceIdPattern = /^[a-zA-Z0-9:_-]{1,128}$/;
+
+/** The registration after `patch`, made at `nowMs` if there was none. */
+export function register(current: Registration | null, patch: RegistrationPatch, nowMs: number): Registration {
+  const base: Registration = current ?? {
+    type: "default",
+    region: "",
+    location: null,
+    tags: {},
+    firmwareVersion: null,
+    createdAtMs: nowMs,
+  };
+  const tags: Record<string, string> = { ...base.tags };
+  for (const [name, value] of Object.entries(patch.tags ?? {})) {
+    if (value === null) delete tags[name];
+    else tags[name] = value;
+  }
+  return {
+    type: patch.type ?? base.type,
+    region: patch.region ?? base.region,
+    location: patch.location === undefined ? base.location : patch.location,
+    tags,
+    firmwareVersion: patch.firmwareVersion === undefined ? base.firmwareVersion : patch.firmwareVersion,
+    createdAtMs: base.createdAtMs,
+  };
+}

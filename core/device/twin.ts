@@ -1,0 +1,45 @@
+import type { CommandLedger } from "./commands.ts";
+import { emptyLedger } from "./commands.ts";
+import type { DedupWindow } from "./dedup-window.ts";
+import { emptyWindow } from "./dedup-window.ts";
+import type { Presence } from "./presence.ts";
+import { neverSeen } from "./presence.ts";
+import type { Registration } from "./registration.ts";
+import type { Shadow } from "./shadow.ts";
+import type { MetricState } from "./telemetry.ts";
+
+/**
+ * One device's twin: the fold of its records (`evolve`), and nothing else.
+ * `registration: null` is a device that was never seen, or was deleted: there is nothing else in its twin then
+ * but shadow tombstones.
+ */
+export type Twin = {
+  readonly id: string;
+  /** Grows by 1 with each record folded in. */
+  readonly revision: number;
+  readonly registration: Registration | null;
+  readonly presence: Presence;
+  /** The newest moment at which the device said anything, epoch ms of our clock; 0 if never. */
+  readonly lastSeenMs: number;
+  /** By shadow name; the classic shadow's name is "". */
+  readonly shadows: Readonly<Record<string, Shadow>>;
+  readonly commands: CommandLedger;
+  readonly dedup: DedupWindow;
+  /** Latest value and running statistics by metric name. */
+  readonly metrics: Readonly<Record<string, MetricState>>;
+};
+
+/** The twin of a device that nobody has heard of. */
+export function newTwin(id: string): Twin {
+  return {
+    id,
+    revision: 0,
+    registration: null,
+    presence: neverSeen,
+    lastSeenMs: 0,
+    shadows: {},
+    commands: emptyLedger,
+    dedup: emptyWindow,
+    metrics: {},
+  };
+}

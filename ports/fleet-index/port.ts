@@ -1,0 +1,99 @@
+import type { CommandState } from "../../core/device/commands.ts";
+import type { TwinRecord } from "../../core/device/records.ts";
+import type { Location } from "../../core/device/registration.ts";
+import type { Json } from "../../core/json.ts";
+import type { Progress } from "../time-series/port.ts";
+
+/** A line of the device list: the twin's registration and presence, as the log says (some 100 ms behind the twin). */
+export type DeviceSummary = {
+  readonly id: string;
+  readonly type: string;
+  readonly region: string;
+  readonly location: Location | null;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly firmwareVersion: string | null;
+  readonly createdAtMs: number;
+  readonly status: "online" | "offline";
+  /** Since when the status holds. */
+  readonly sinceMs: number;
+  /** Within 30 s of the truth while messages flow; the twin has the exact one. */
+  readonly lastSeenMs: number;
+  readonly connected: boolean;
+  readonly flapping: boolean;
+};
+
+export type DeviceFilter = {
+  readonly status?: "online" | "offline";
+  readonly flapping?: boolean;
+  readonly region?: string;
+  readonly type?: string;
+  readonly tag?: { readonly name: string; readonly value: string };
+  /** Case-insensitive part of the id. */
+  readonly search?: string;
+};
+
+/** A record of a device as apps see it: newest first in `events`. */
+export type DeviceEvent = { readonly offset: number; readonly device: string; readonly record: TwinRecord };
+
+export type CommandSummary = {
+  readonly command: string;
+  readonly device: string;
+  readonly name: string;
+  readonly parameters: Json;
+  readonly state: CommandState;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  readonly expiresAtMs: number | null;
+  readonly progress: Json;
+  readonly result: Json;
+  readonly reason: string | null;
+};
+
+export type FleetStats = {
+  readonly devices: number;
+  readonly online: number;
+  readonly offline: number;
+  readonly flapping: number;
+  readonly regions: readonly { readonly region: string; readonly devices: number; readonly online: number }[];
+  readonly types: readonly { readonly type: string; readonly devices: number; readonly online: number }[];
+};
+
+/** A page of a listing; `next` is the cursor of the following one, null on the last. */
+export type Page<T> = { readonly items: readonly T[]; readonly next: string | null };
+
+/**
+ * What apps list and search: a projection of the event log with its own progress.
+ *
+ * F1 `apply` folds log entries in and moves the progress in one transaction; a `from` that is not the stored
+ *    progress throws `StaleProgress` and changes nothing.
+ * F2 Pages are keyset pages: a device that is there throughout appears exactly once, whatever changes meanwhile.
+ */
+export interface FleetIndex {
+  progress(): Promise<number>;
+  apply(entries: readonly DeviceEvent[], progress: Progress): Promise<void>;
+  device(id: string): Promise<DeviceSummary | null>;
+  /** By id, ascending. A malformed cursor throws `BadCursor`. */
+  devices(filter: DeviceFilter, page: { cursor: string | null; limit: number }): Promise<Page<DeviceSummary>>;
+  /** How many devices match. */
+  count(filter: DeviceFilter): Promise<number>;
+  stats(): Promise<FleetStats>;
+  /** device-events and dead letters of one device (or of all: null), newest first; not telemetry nor `seen`. */
+  events(
+    query: { device: string | null; kinds?: readonly TwinRecord["kind"][] },
+    page: { cursor: string | null; limit: number },
+  ): Promise<Page<DeviceEvent>>;
+  /** Newest first; of one device, or of all. */
+  commands(
+    query: { device: string | null; state?: CommandState },
+    page: { cursor: string | null; limit: number },
+  ): Promise<Page<CommandSummary>>;
+  command(device: string, command: string): Promise<CommandSummary | null>;
+  /** Forgets events older than `epochMs`. */
+  trimEvents(epochMs: number): Promise<void>;
+}
+
+/** A cursor that this index did not make. */
+export class BadCursor extends Error {
+  readonly code = "BAD_CURSOR";
+  readonly retry = "never";
+}
