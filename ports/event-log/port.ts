@@ -13,9 +13,13 @@ export type LogEntry = { readonly device: string; readonly record: TwinRecord };
  *    and the caller ends the process (or loads everything anew).
  * L5 One writer at a time: opening a second writer on the same log throws `LogTaken`.
  */
-export interface EventLog {
+export interface EventLog extends EventLogReader {
   /** Appends in order; resolves with the offset of the first. An empty list resolves with `end()`. */
   append(entries: readonly LogEntry[]): Promise<number>;
+}
+
+/** What consumers need of the log: they read it beside its writer, with offsets of their own. */
+export interface EventLogReader {
   /**
    * Entries from `offset` (which may lie inside a batch) on: about `atMost`, always whole batches' tails, none if
    * `offset` is the end. `next` is where to go on. Asking below `start()` begins at `start()`.
@@ -25,18 +29,23 @@ export interface EventLog {
   start(): Promise<number>;
   /** The offset that the next record will get. */
   end(): Promise<number>;
-  /** Forgets batches that were appended before `epochMs` and lie wholly below `offset`; gives how many. */
+  /**
+   * Forgets batches that were appended before `epochMs` and lie wholly below `offset`, oldest first up to the first
+   * one that has to stay; gives how many batches.
+   */
   trim(before: { offset: number; epochMs: number }): Promise<number>;
 }
 
 /** Another process holds the log's writer lock. */
 export class LogTaken extends Error {
+  override readonly name = "LogTaken";
   readonly code = "LOG_TAKEN";
   readonly retry = "later";
 }
 
 /** An append failed and nobody knows what is durable: end the process. */
 export class LogBroken extends Error {
+  override readonly name = "LogBroken";
   readonly code = "LOG_BROKEN";
   readonly retry = "never";
 }
