@@ -8,7 +8,9 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
+import type { Socket } from "node:net";
 import { join } from "node:path";
+import type { Writable } from "node:stream";
 import pg from "pg";
 import { programs } from "./binaries.ts";
 import { claim } from "./claim.ts";
@@ -84,13 +86,12 @@ export function clusterUrl(socketFolder: string, database: string): string {
 
 /**
  * K1. The shell leaves a watcher behind, then becomes PostgreSQL, so that PostgreSQL is our child. The watcher holds
- * one end of a pipe to us: when we end, whatever the reason, it reads the end of file and asks for a fast shutdown.
+ * one end of a pipe (3) to us: when we end, whatever the reason, it reads the end of file and asks for a fast shutdown.
  * "over" says that PostgreSQL has ended already. It is nobody's child: PostgreSQL treats a child of its own that it
  * does not know and that was killed as a crash. $1: folder to remove at the end, or empty; the rest: the server.
  */
 const SERVE = `
 remove=$1; shift
-exec 3<&0 </dev/null
 ( (
   while read -r word <&3; do [ "$word" = over ] && exit; done
   kill -INT $$
@@ -117,13 +118,14 @@ async function launch(
   const child = spawn("/bin/sh", ["-c", SERVE, "sh", options.temporary === true ? place.root : "", ...server], {
     cwd: "/",
     env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C" },
-    stdio: ["pipe", log, log],
+    stdio: ["ignore", log, log, "pipe"], // not as stdin, which Node closes when the child exits, before "over" is said
     detached: true, // its own session: Ctrl-C on the terminal is for us, we then stop it in order
     ...place.user.switch,
   });
   closeSync(log);
   let asked = false;
-  const exited = ended(child, () => asked).finally(() => {
+  const lifeline = child.stdio[3] as Writable;
+  const exited = ended(child, lifeline, () => asked).finally(() => {
     if (options.temporary === true) {
       rmSync(place.root, { recursive: true, force: true, maxRetries: 5 });
       rmSync(place.named, { recursive: true, force: true }); // the link to it, where there is one
@@ -131,7 +133,7 @@ async function launch(
   });
   // Neither keeps this process alive: when it has nothing left to do, the watcher stops PostgreSQL.
   child.unref();
-  (child.stdin as unknown as { unref(): void }).unref();
+  (lifeline as Socket).unref();
 
   const stop = async (): Promise<void> => {
     child.ref();
@@ -165,11 +167,11 @@ async function launch(
   return { pid: child.pid, exited, stop };
 }
 
-function ended(child: ChildProcess, asked: () => boolean): Cluster["exited"] {
-  child.stdin?.on("error", () => {}); // the watcher may have been killed
+function ended(child: ChildProcess, lifeline: Writable, asked: () => boolean): Cluster["exited"] {
+  lifeline.on("error", () => {}); // the watcher may have been killed
   return new Promise((resolve) => {
     const finish = (detail: string) => {
-      child.stdin?.end("over\n");
+      lifeline.end("over\n");
       resolve({ asked: asked(), detail });
     };
     child.once("error", (error) => finish(error.message));
