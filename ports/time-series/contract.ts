@@ -1,0 +1,250 @@
+import fc from "fast-check";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { bucketStart } from "./buckets.ts";
+import { type SeriesQuery, type SeriesRow, StaleProgress, type TimeSeries } from "./port.ts";
+
+export type Opened<Port> = { readonly port: Port; close(): Promise<void> };
+
+const day = 24 * 3_600_000;
+const nowMs = Date.UTC(2025, 10, 21, 12);
+const keepMs = 30 * day;
+
+/** The promises of `TimeSeries` (S1–S3), for every implementation. */
+export function timeSeriesContract(name: string, open: () => Promise<Opened<TimeSeries>>): void {
+  async function opened(): Promise<TimeSeries> {
+    const { port, close } = await open();
+    onTestFinished(close);
+    await port.maintain(nowMs, keepMs);
+    return port;
+  }
+
+  describe(`${name} as TimeSeries`, () => {
+    test("a new series stands at 0 and is empty", async () => {
+      const port = await opened();
+      expect(await port.progress()).toBe(0);
+      expect(await port.query(aQuery())).toEqual({ kind: "raw", points: [] });
+      expect(await port.metrics("pump-4")).toEqual([]);
+    });
+
+    test("readings come back with their values, oldest first", async () => {
+      const port = await opened();
+      const values = [21.5, -0.1, 5e-324, 1.7976931348623157e308, 0, true, false, "eco", "", 3];
+      const rows = values.map((value, index) => aRow({ value, tsMs: nowMs - index, offset: index }));
+      await port.write(rows, { from: 0, to: 10 });
+      expect(await port.progress()).toBe(10);
+      const answer = await port.query(aQuery());
+      expect(answer).toEqual({
+        kind: "raw",
+        points: values.map((value, index) => ({ tsMs: nowMs - index, value })).reverse(),
+      });
+    });
+
+    test("a query gives one device, one metric, from inclusive to exclusive", async () => {
+      const port = await opened();
+      const rows = [
+        aRow({ tsMs: nowMs - 1, value: 1 }),
+        aRow({ tsMs: nowMs, value: 2, offset: 1 }),
+        aRow({ tsMs: nowMs + 1, value: 3, offset: 2 }),
+        aRow({ device: "pump-5", value: 4 }),
+        aRow({ metric: "pressure", value: 5 }),
+      ];
+      await port.write(rows, { from: 0, to: 3 });
+      const answer = await port.query(aQuery({ fromMs: nowMs, toMs: nowMs + 1 }));
+      expect(answer.points).toEqual([{ tsMs: nowMs, value: 2 }]);
+    });
+
+    test("two readings of the same time are two rows, in the order of arrival", async () => {
+      const port = await opened();
+      await port.write([aRow({ value: 7, offset: 5 }), aRow({ value: 8, offset: 6 })], { from: 0, to: 7 });
+      expect((await port.query(aQuery())).points).toEqual([
+        { tsMs: nowMs, value: 7 },
+        { tsMs: nowMs, value: 8 },
+      ]);
+    });
+
+    test("what is delivered twice is written once", async () => {
+      const port = await opened();
+      await port.write([aRow()], { from: 0, to: 1 });
+      await expect(port.write([aRow()], { from: 0, to: 1 })).rejects.toBeInstanceOf(StaleProgress);
+      await expect(port.write([aRow()], { from: 2, to: 3 })).rejects.toBeInstanceOf(StaleProgress);
+      expect(await port.progress()).toBe(1);
+      expect((await port.query(aQuery())).points).toHaveLength(1);
+    });
+
+    test("of two writers at the same place one wins", async () => {
+      const port = await opened();
+      const outcomes = await Promise.allSettled([
+        port.write([aRow({ value: 1 })], { from: 0, to: 1 }),
+        port.write([aRow({ value: 2 })], { from: 0, to: 1 }),
+      ]);
+      expect(outcomes.map((outcome) => outcome.status).sort()).toEqual(["fulfilled", "rejected"]);
+      expect((await port.query(aQuery())).points).toHaveLength(1);
+    });
+
+    test("progress moves over records that hold no readings", async () => {
+      const port = await opened();
+      await port.write([], { from: 0, to: 40 });
+      await port.write([aRow({ offset: 40 })], { from: 40, to: 41 });
+      expect(await port.progress()).toBe(41);
+    });
+
+    test("any text comes back, only what is no Unicode text is replaced", async () => {
+      const port = await opened();
+      const texts = ["tab\tnewline\nback\\slash \\N \\.", "Grüße 😀", "nul \u0000", "half \ud83d"];
+      const tags = { "a\u0000": 'quote " \u0000 \udc00', plain: "x" };
+      const rows = texts.map((value, offset) => aRow({ value, offset, tags, metric: "größe" }));
+      await port.write(rows, { from: 0, to: 4 });
+      const { points } = await port.query(aQuery({ metric: "größe" }));
+      const storable = (text: unknown) => String(text).toWellFormed().replaceAll("\0", "\ufffd");
+      expect(points.map((point) => storable("value" in point && point.value))).toEqual(texts.map(storable));
+    });
+
+    test("metrics are every name that the device has sent, sorted", async () => {
+      const port = await opened();
+      const rows = ["temperature", "humidity", "a", "temperature"].map((metric, offset) => aRow({ metric, offset }));
+      await port.write([...rows, aRow({ device: "pump-5", metric: "other" })], { from: 0, to: 4 });
+      expect(await port.metrics("pump-4")).toEqual(["a", "humidity", "temperature"]);
+    });
+
+    test("more readings than asked for come as buckets of a readable width", async () => {
+      const port = await opened();
+      const startMs = Date.UTC(2025, 10, 20);
+      const rows = Array.from({ length: 1_440 }, (_, minute) =>
+        aRow({ tsMs: startMs + minute * 60_000, value: minute, offset: minute }),
+      );
+      await port.write(rows, { from: 0, to: 1_440 });
+      const answer = await port.query(aQuery({ fromMs: startMs, toMs: startMs + day, maxPoints: 24 }));
+      expect(answer.kind === "buckets" && answer.bucketMs).toBe(3_600_000);
+      expect(answer.points).toHaveLength(24);
+      expect(answer.points[1]).toEqual({ tsMs: startMs + 3_600_000, count: 60, avg: 89.5, min: 60, max: 119 });
+    });
+
+    test("booleans are 0 and 1 in buckets, and strings have none", async () => {
+      const port = await opened();
+      const rows = [true, false, true, true, "broken"].map((value, offset) => aRow({ value, offset }));
+      await port.write(rows, { from: 0, to: 5 });
+      const answer = await port.query(aQuery({ maxPoints: 1 }));
+      expect(answer.points).toEqual([expect.objectContaining({ count: 4, avg: 0.75, min: 0, max: 1 })]);
+    });
+
+    test("of many strings the newest come raw", async () => {
+      const port = await opened();
+      const rows = ["a", "b", "c"].map((value, offset) => aRow({ value, tsMs: nowMs + offset, offset }));
+      await port.write(rows, { from: 0, to: 3 });
+      const { points } = await port.query(aQuery({ maxPoints: 2 }));
+      expect(points.map((point) => "value" in point && point.value)).toEqual(["b", "c"]);
+    });
+
+    test("the average of the largest numbers is a number", async () => {
+      const port = await opened();
+      const rows = [1.5e308, 1.7e308, 1.6e308].map((value, offset) => aRow({ value, offset }));
+      await port.write(rows, { from: 0, to: 3 });
+      const { points } = await port.query(aQuery({ maxPoints: 1 }));
+      expect("avg" in points[0]! && points[0].avg / 1.6e308).toBeCloseTo(1, 9);
+    });
+
+    test("buckets hold every reading of their time, whatever is asked", async () => {
+      const port = await opened();
+      const reading = fc.record({
+        tsMs: fc.oneof(
+          fc.integer({ min: nowMs - 9 * day, max: nowMs + day }),
+          fc.integer({ min: nowMs, max: nowMs + 1_000 }),
+          fc.constantFrom(0, 4 * day - 1, 4 * day),
+        ),
+        value: fc.oneof(fc.double({ min: -1e6, max: 1e6, noNaN: true }), fc.boolean()),
+      });
+      let from = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(reading, { minLength: 2, maxLength: 60 }),
+          fc.integer({ min: 1, max: 20 }),
+          async (readings, maxPoints) => {
+            const metric = `m${from}`;
+            const rows = readings.map((row, index) => aRow({ ...row, metric, offset: from + index }));
+            await port.write(rows, { from, to: from + rows.length });
+            from += rows.length;
+            const answer = await port.query(aQuery({ metric, fromMs: 0, maxPoints }));
+            expect(answer.points.length).toBeLessThanOrEqual(maxPoints);
+            if (answer.kind === "raw") {
+              expect(answer.points).toHaveLength(rows.length);
+              return;
+            }
+            const grid = { widthMs: answer.bucketMs, originMs: answer.points[0]!.tsMs };
+            const times = answer.points.map((point) => point.tsMs);
+            expect(times).toEqual([...new Set(rows.map((row) => bucketStart(row.tsMs, grid)))].sort((a, b) => a - b));
+            for (const point of answer.points) {
+              const values = rows
+                .filter((row) => bucketStart(row.tsMs, grid) === point.tsMs)
+                .map((row) => Number(row.value));
+              expect([point.count, point.min, point.max]).toEqual([
+                values.length,
+                Math.min(...values),
+                Math.max(...values),
+              ]);
+              expect(point.avg).toBeCloseTo(values.reduce((sum, value) => sum + value, 0) / values.length, 5);
+            }
+          },
+        ),
+        { numRuns: 60 },
+      );
+    });
+
+    test("history that was loaded late survives maintenance until its own time is over", async () => {
+      const port = await opened();
+      const tsMs = Date.UTC(2013, 6, 4);
+      await port.write([aRow({ tsMs, receivedAtMs: nowMs })], { from: 0, to: 1 });
+      const history = aQuery({ fromMs: tsMs, toMs: tsMs + 1 });
+      await port.maintain(nowMs + keepMs, keepMs);
+      expect((await port.query(history)).points).toEqual([{ tsMs, value: 21.5 }]);
+      await port.maintain(nowMs + keepMs + 1, keepMs);
+      expect((await port.query(history)).points).toEqual([]);
+    });
+
+    test("a day is dropped when all of it is past retention, but not what arrived late for it", async () => {
+      const port = await opened();
+      const early = aRow({ tsMs: nowMs - 2 * day, receivedAtMs: nowMs - 2 * day, value: 1 });
+      const late = aRow({ tsMs: nowMs - 2 * day, receivedAtMs: nowMs, value: 2, offset: 1 });
+      await port.write([early, late], { from: 0, to: 2 });
+      await port.maintain(nowMs + keepMs - 2 * day, keepMs);
+      expect((await port.query(aQuery())).points).toHaveLength(2);
+      await port.maintain(nowMs + keepMs - day, keepMs);
+      expect((await port.query(aQuery())).points).toEqual([{ tsMs: nowMs - 2 * day, value: 2 }]);
+      await port.maintain(nowMs + keepMs + 1, keepMs);
+      expect((await port.query(aQuery())).points).toEqual([]);
+    });
+
+    test("readings written before their day had a partition stay", async () => {
+      const port = await opened();
+      const tsMs = nowMs + 10 * day;
+      await port.write([aRow({ tsMs })], { from: 0, to: 1 });
+      await port.maintain(nowMs + 9 * day, keepMs);
+      await port.write([aRow({ tsMs, offset: 1 })], { from: 1, to: 2 });
+      expect((await port.query(aQuery())).points).toHaveLength(2);
+    });
+  });
+}
+
+/** A reading of pump-4's temperature at noon. */
+export function aRow(row: Partial<SeriesRow> = {}): SeriesRow {
+  return {
+    device: "pump-4",
+    tsMs: nowMs,
+    metric: "temperature",
+    value: 21.5,
+    tags: null,
+    receivedAtMs: nowMs,
+    offset: 0,
+    ...row,
+  };
+}
+
+function aQuery(query: Partial<SeriesQuery> = {}): SeriesQuery {
+  return {
+    device: "pump-4",
+    metric: "temperature",
+    fromMs: nowMs - 400 * day,
+    toMs: nowMs + 400 * day,
+    maxPoints: 1_000,
+    ...query,
+  };
+}

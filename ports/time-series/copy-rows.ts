@@ -1,0 +1,153 @@
+/**
+ * Telemetry rows in PostgreSQL's binary COPY format (PostgreSQL 18, COPY, "Binary Format").
+ * Binary, because text costs twice: numbers and times printed here and parsed there.
+ *
+ * PostgreSQL text cannot hold U+0000, nor half a surrogate pair: both are stored as U+FFFD, which is visible.
+ */
+import type { SeriesRow } from "./port.ts";
+
+export const copyColumns = "ts, received_at, log_offset, value, value_bool, device_id, metric, value_text, tags";
+const columnCount = 9;
+
+const signature = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
+/** PostgreSQL counts time from 2000-01-01, in µs. */
+const postgresEpochMs = Date.UTC(2000, 0, 1);
+/** Lengths, numbers and times of a row without its strings, at most. */
+const fixedBytes = 2 + columnCount * 4 + 4 * 8 + 1;
+const noValue = -1;
+
+/** The rows as one COPY stream. */
+export function copyStream(rows: readonly SeriesRow[]): Buffer {
+  const out = new CopyBuffer(signature.length + rows.length * 128 + 2);
+  out.bytes(signature);
+  let tags: SeriesRow["tags"] = null;
+  let tagBytes = nothing;
+  for (const row of rows) {
+    if (row.tags !== tags) {
+      // Readings of one message share one object.
+      tags = row.tags;
+      tagBytes = tags === null ? nothing : Buffer.from(storableJson(tags));
+    }
+    const { value } = row;
+    const text = typeof value === "string" ? value : "";
+    out.reserve(fixedBytes + 3 * (row.device.length + row.metric.length + text.length) + tagBytes.length + 1);
+    out.int16(columnCount);
+    out.time(row.tsMs);
+    out.time(row.receivedAtMs);
+    out.bigint(row.offset);
+    if (typeof value === "number") {
+      out.number(value);
+      out.int32(noValue);
+    } else if (typeof value === "boolean") {
+      out.number(value ? 1 : 0);
+      out.boolean(value);
+    } else {
+      out.int32(noValue);
+      out.int32(noValue);
+    }
+    out.text(row.device);
+    out.text(row.metric);
+    if (typeof value === "string") out.text(value);
+    else out.int32(noValue);
+    if (row.tags === null) out.int32(noValue);
+    else out.jsonb(tagBytes);
+  }
+  out.reserve(2);
+  out.int16(-1);
+  return out.taken();
+}
+
+/** Text as PostgreSQL can hold it. */
+export function storableText(text: string): string {
+  return text.toWellFormed().replaceAll("\u0000", "\ufffd");
+}
+
+/** A flat object of strings as JSON that `jsonb` accepts. */
+export function storableJson(strings: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(strings).map(([key, value]) => [storableText(key), storableText(value)]);
+  return JSON.stringify(Object.fromEntries(entries));
+}
+
+const nothing = Buffer.alloc(0);
+
+/** A growing buffer; `reserve` before writing, the writers do not check. */
+class CopyBuffer {
+  #buffer: Buffer;
+  #view: DataView;
+  #at = 0;
+
+  constructor(capacity: number) {
+    this.#buffer = Buffer.allocUnsafeSlow(capacity);
+    this.#view = new DataView(this.#buffer.buffer);
+  }
+
+  reserve(count: number): void {
+    if (this.#at + count <= this.#buffer.length) return;
+    const grown = Buffer.allocUnsafeSlow(Math.max(this.#buffer.length * 2, this.#at + count));
+    this.#buffer.copy(grown, 0, 0, this.#at);
+    this.#buffer = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+
+  taken(): Buffer {
+    return this.#buffer.subarray(0, this.#at);
+  }
+
+  bytes(bytes: Buffer): void {
+    this.#buffer.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  int16(value: number): void {
+    this.#view.setInt16(this.#at, value);
+    this.#at += 2;
+  }
+
+  int32(value: number): void {
+    this.#view.setInt32(this.#at, value);
+    this.#at += 4;
+  }
+
+  bigint(value: number): void {
+    this.#view.setInt32(this.#at, 8);
+    this.#view.setInt32(this.#at + 4, Math.floor(value / 0x1_0000_0000));
+    this.#view.setUint32(this.#at + 8, value >>> 0);
+    this.#at += 12;
+  }
+
+  time(epochMs: number): void {
+    this.bigint((epochMs - postgresEpochMs) * 1_000);
+  }
+
+  number(value: number): void {
+    this.#view.setInt32(this.#at, 8);
+    this.#view.setFloat64(this.#at + 4, value);
+    this.#at += 12;
+  }
+
+  boolean(value: boolean): void {
+    this.#view.setInt32(this.#at, 1);
+    this.#view.setUint8(this.#at + 4, value ? 1 : 0);
+    this.#at += 5;
+  }
+
+  text(text: string): void {
+    const start = this.#at + 4;
+    let length = 0;
+    for (; length < text.length; length += 1) {
+      const code = text.charCodeAt(length);
+      if (code === 0 || code > 0x7f) break;
+      this.#buffer[start + length] = code;
+    }
+    if (length < text.length) length = this.#buffer.write(storableText(text), start, "utf8");
+    this.int32(length);
+    this.#at += length;
+  }
+
+  jsonb(json: Buffer): void {
+    this.int32(json.length + 1);
+    this.#view.setUint8(this.#at, 1); // version of jsonb's binary form
+    this.#at += 1;
+    this.bytes(json);
+  }
+}

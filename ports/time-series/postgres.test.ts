@@ -1,0 +1,114 @@
+import type pg from "pg";
+import { expect, onTestFinished, test } from "vitest";
+import { openPool } from "../postgres/pool.ts";
+import { testDatabase } from "../postgres/testing.ts";
+import { aRow, timeSeriesContract } from "./contract.ts";
+import { openPostgresTimeSeries } from "./postgres.ts";
+
+const day = 24 * 3_600_000;
+const nowMs = Date.UTC(2025, 10, 21, 12);
+
+timeSeriesContract("PostgreSQL", async () => {
+  const { pool, close } = await openedPool();
+  return { port: await openPostgresTimeSeries(pool), close };
+});
+
+test("a connection that is cut before the commit leaves neither rows nor progress", async () => {
+  const { pool, port } = await opened();
+  const killer = (client: pg.PoolClient) => pool.query("select pg_terminate_backend($1)", [processOf(client)]);
+  const cut = await openPostgresTimeSeries(beforeCommit(pool, killer));
+  await expect(cut.write([aRow()], { from: 0, to: 1 })).rejects.toThrow();
+  expect(await port.progress()).toBe(0);
+  await port.write([aRow()], { from: 0, to: 1 });
+  const { rows } = await pool.query("select count(*)::integer as count from telemetry");
+  expect(rows).toEqual([{ count: 1 }]);
+});
+
+test("recent days have a partition each, older and newer times share the history", async () => {
+  const { pool, port } = await opened();
+  await port.maintain(nowMs, 30 * day);
+  const times = [Date.UTC(2013, 6, 4), nowMs - 3 * day, nowMs, nowMs + 40 * day];
+  await port.write(
+    times.map((tsMs, offset) => aRow({ tsMs, offset })),
+    { from: 0, to: 4 },
+  );
+  const { rows } = await pool.query("select tableoid::regclass::text as part from telemetry order by ts");
+  expect(rows.map((row) => row.part)).toEqual([
+    "telemetry_history",
+    "telemetry_20251118",
+    "telemetry_20251121",
+    "telemetry_history",
+  ]);
+});
+
+test("maintenance moves a day's rows out of the history into the day's new partition", async () => {
+  const { pool, port } = await opened();
+  await port.write([aRow({ tsMs: nowMs })], { from: 0, to: 1 });
+  await port.maintain(nowMs, 30 * day);
+  const { rows } = await pool.query("select tableoid::regclass::text as part, value from telemetry");
+  expect(rows).toEqual([{ part: "telemetry_20251121", value: 21.5 }]);
+});
+
+test("maintenance names the days that it dropped, and may be run by two at once", async () => {
+  const { pool, port } = await opened();
+  await Promise.all([port.maintain(nowMs, 3 * day), port.maintain(nowMs, 3 * day)]);
+  expect(await port.maintain(nowMs + day, 3 * day)).toEqual(["telemetry_20251118"]);
+  expect(await port.maintain(nowMs + day, 3 * day)).toEqual([]);
+  const { rows } = await pool.query(
+    "select relname from pg_class where relname like 'telemetry_2%' and relkind = 'r' order by 1",
+  );
+  expect(rows.map((row) => row.relname)).toEqual([19, 20, 21, 22, 23, 24].map((date) => `telemetry_202511${date}`));
+});
+
+test("two processes may open the series at the same time", async () => {
+  const { pool } = await openedPool();
+  const opening = Array.from({ length: 4 }, () => openPostgresTimeSeries(pool));
+  const [first] = await Promise.all(opening);
+  expect(await first!.progress()).toBe(0);
+});
+
+/** The pool, but `harm` comes before the commit of every transaction that writes rows. */
+function beforeCommit(pool: pg.Pool, harm: (client: pg.PoolClient) => Promise<unknown>): pg.Pool {
+  const connect = async () => {
+    const client = await pool.connect();
+    let copying = false;
+    return new Proxy(client, {
+      get(target, property) {
+        if (property !== "query") {
+          const member = Reflect.get(target, property);
+          return typeof member === "function" ? member.bind(target) : member;
+        }
+        return (...args: Parameters<typeof client.query>) => {
+          if (typeof args[0] !== "string") copying = true;
+          if (args[0] !== "commit" || !copying) return target.query(...args);
+          return harm(target).then(() => target.query("commit"));
+        };
+      },
+    });
+  };
+  return new Proxy(pool, {
+    get: (target, property) => (property === "connect" ? connect : Reflect.get(target, property)),
+  });
+}
+
+function processOf(client: pg.PoolClient): number {
+  return (client as unknown as { processID: number }).processID;
+}
+
+async function opened() {
+  const { pool, close } = await openedPool();
+  onTestFinished(close);
+  return { pool, port: await openPostgresTimeSeries(pool) };
+}
+
+async function openedPool() {
+  const database = await testDatabase();
+  const pool = openPool(database.url, { max: 4 });
+  return {
+    pool,
+    async close() {
+      await pool.end();
+      await database.close();
+    },
+  };
+}
