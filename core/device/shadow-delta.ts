@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { own } from "../own.ts";
 
 /**
  * What a device must still change: every key of `desired` whose value is not the reported one. Objects are compared
@@ -7,7 +8,7 @@ import { isJsonObject, type Json, type JsonObject } from "../json.ts";
 export function difference(desired: JsonObject, reported: JsonObject): JsonObject {
   const delta = new Map<string, Json>();
   for (const [key, wanted] of Object.entries(desired)) {
-    const actual = Object.hasOwn(reported, key) ? reported[key] : undefined;
+    const actual = own(reported, key);
     if (isJsonObject(wanted) && isJsonObject(actual)) {
       const below = difference(wanted, actual);
       if (!isEmpty(below)) delta.set(key, below);

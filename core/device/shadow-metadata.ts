@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { own } from "../own.ts";
 
 /**
  * Metadata has the shape of the state that it is about, with `{timestamp}` (epoch seconds) in the place of each value
@@ -6,7 +7,7 @@ import { isJsonObject, type Json, type JsonObject } from "../json.ts";
  * A leaf is known by its number: a state's own key "timestamp" has an object there.
  */
 function isLeaf(metadata: JsonObject): boolean {
-  return Object.hasOwn(metadata, "timestamp") && typeof metadata.timestamp === "number";
+  return typeof own(metadata, "timestamp") === "number";
 }
 
 /** Metadata for a value as it was sent: what null removes has none. */
@@ -39,7 +40,7 @@ function stampValue(value: Json, timestamp: number): Json {
 export function metadataOf(metadata: JsonObject, state: JsonObject): JsonObject {
   const chosen = new Map<string, Json>();
   for (const [key, value] of Object.entries(state)) {
-    const about = Object.hasOwn(metadata, key) ? metadata[key] : undefined;
+    const about = own(metadata, key);
     if (about === undefined) continue;
     chosen.set(key, isJsonObject(value) && isJsonObject(about) ? metadataOf(about, value) : about);
   }

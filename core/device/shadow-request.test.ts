@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../json.ts";
 import { decideShadow, type LiveShadow, type ShadowContext } from "./shadow.ts";
 import { isShadowName } from "./shadow-limits.ts";
-import type { ShadowRequest } from "./shadow-request.ts";
+import { clientTokenOf, type ShadowRequest } from "./shadow-request.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 const at = (nowMs: number, changes: Partial<ShadowContext> = {}): ShadowContext => ({
@@ -120,6 +120,14 @@ describe("a refused request", () => {
       { state: { desired: { a: "x".repeat(9_000) } }, clientToken: "t" },
     ].map((body) => decideShadow(four, "", update(body), t2).answer.body.clientToken);
     expect(tokens).toEqual(["t", "t", "t", "t", "t", "t"]);
+  });
+
+  test("gives its client token to those that turn it away unread", () => {
+    const tokens = ['{"clientToken":"t"}', '{"clientToken":7}', "{}", "[]", "{", ""].map((body) =>
+      clientTokenOf(bytes(body)),
+    );
+    expect(tokens).toEqual(["t", undefined, undefined, undefined, undefined, undefined]);
+    expect(clientTokenOf(Uint8Array.of(0xff))).toBeUndefined();
   });
 
   test("takes six levels and a token of 64 bytes", () => {

@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from "../json.ts";
+import { own } from "../own.ts";
 import { clientTokenMaxBytes, sectionProblem, utf8Length } from "./shadow-limits.ts";
 
 /**
@@ -67,7 +68,7 @@ export function parseShadowRequest(request: ShadowRequest, maxDepth: number): Re
   const body = read.body ?? (request.kind === "update" ? null : {});
   if (body === null) return { kind: "refused", error: shadowErrors.invalidJson };
 
-  const token = member(body, "clientToken");
+  const token = own(body, "clientToken");
   const echo = typeof token === "string" ? { clientToken: token } : {};
   const refused = (error: ShadowError): RequestOutcome => ({ kind: "refused", error, ...echo });
   if (token !== undefined && (typeof token !== "string" || utf8Length(token) > clientTokenMaxBytes)) {
@@ -76,11 +77,11 @@ export function parseShadowRequest(request: ShadowRequest, maxDepth: number): Re
   // A version in a get asks for nothing, and aws-iot-device-sdk sends one.
   if (request.kind === "get") return { kind: "parsed", request: { kind: "get", ...echo } };
 
-  const conditions = [member(body, "version"), request.ifVersion].filter((version) => version !== undefined);
+  const conditions = [own(body, "version"), request.ifVersion].filter((version) => version !== undefined);
   if (!conditions.every(isVersion)) return refused(shadowErrors.invalidVersion);
   if (request.kind === "delete") return { kind: "parsed", request: { kind: "delete", conditions, ...echo } };
 
-  const state = member(body, "state");
+  const state = own(body, "state");
   if (state === undefined) return refused(shadowErrors.missingState);
   if (state === null) {
     const patch = { desired: null, reported: null };
@@ -90,6 +91,13 @@ export function parseShadowRequest(request: ShadowRequest, maxDepth: number): Re
   const patch = readState(state, maxDepth);
   if ("code" in patch) return refused(patch);
   return { kind: "parsed", request: { kind: "update", conditions, patch, clears: false, ...echo } };
+}
+
+/** The client token of a request that is turned away unread, if it has one: the asker waits for it in the answer. */
+export function clientTokenOf(payload: Uint8Array): string | undefined {
+  const read = readBody(payload);
+  const token = "body" in read && read.body !== undefined ? own(read.body, "clientToken") : undefined;
+  return typeof token === "string" ? token : undefined;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -125,9 +133,4 @@ function readState(state: JsonObject, maxDepth: number): StatePatch | ShadowErro
 
 function isVersion(value: Json): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-/** Only what a request holds itself, never what its prototype does. */
-function member(object: JsonObject, key: string): Json | undefined {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
 }

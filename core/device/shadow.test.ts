@@ -6,9 +6,11 @@ import {
   deltaMessage,
   deltaOf,
   documentOf,
+  everyShadow,
   evolveShadow,
   type LiveShadow,
   liveShadowNames,
+  pendingDeltas,
   rejectedAnswer,
   type Shadow,
   type ShadowContext,
@@ -252,6 +254,22 @@ test("a delta that is sent again has the time of now and no client token", () =>
     version: 1,
     timestamp: 9_000,
   });
+});
+
+test("a device that listens again hears the delta of the shadow, or of every shadow, that it listens to", () => {
+  const shadows: Record<string, Shadow> = {
+    "": shadowOf({ state: { desired: { a: 1 } } }),
+    cfg: shadowOf({ state: { desired: { b: 1 } } }),
+    done: shadowOf({ state: { desired: { c: 1 }, reported: { c: 1 } } }),
+    gone: { kind: "deleted", version: 4, deletedAtMs: 0 },
+  };
+  const heard = (name: string) => pendingDeltas(shadows, name, 0).map((send) => "shadow" in send && send.shadow);
+  expect(heard("")).toEqual([""]);
+  expect(heard("cfg")).toEqual(["cfg"]);
+  expect(heard("done")).toEqual([]);
+  expect(heard("gone")).toEqual([]);
+  expect(heard("toString")).toEqual([]);
+  expect(heard(everyShadow)).toEqual(["", "cfg"]);
 });
 
 describe("a deleted shadow", () => {

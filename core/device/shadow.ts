@@ -8,6 +8,7 @@
  * S4 Metadata mirrors the state; times come from the records, so a replay makes the same.
  */
 import type { JsonObject } from "../json.ts";
+import { own } from "../own.ts";
 import { unreachable } from "../unreachable.ts";
 import type { Send } from "./inputs.ts";
 import type { ShadowUpdated, TwinRecord } from "./records.ts";
@@ -233,6 +234,20 @@ export function deltaMessage(shadow: Shadow, nowMs: number, clientToken?: string
     timestamp: toSeconds(nowMs),
     ...echo(clientToken),
   };
+}
+
+/** In the place of a shadow's name: every shadow of the device. No shadow can be named so. */
+export const everyShadow = "#";
+
+/** The deltas that a device still has to hear of: of the shadow `name`, or of `everyShadow`. */
+export function pendingDeltas(shadows: Readonly<Record<string, Shadow>>, name: string, nowMs: number): Send[] {
+  const sends: Send[] = [];
+  for (const shadow of name === everyShadow ? liveShadowNames(shadows) : [name]) {
+    const pending = own(shadows, shadow);
+    const body = pending === undefined ? null : deltaMessage(pending, nowMs);
+    if (body !== null) sends.push({ kind: "shadowDelta", shadow, body });
+  }
+  return sends;
 }
 
 /** The document that a get answers: state (with the delta if there is one), metadata, version, timestamp. */
