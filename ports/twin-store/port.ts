@@ -17,7 +17,7 @@ export type Checkpoint = {
  */
 export interface TwinStore {
   load(ids: readonly string[]): Promise<Map<string, Checkpoint>>;
-  /** `replayFrom`: every record below it is in some stored checkpoint; a start replays the log from there. */
+  /** `replayFrom`: every record below it is in some stored checkpoint; a start replays the log from there. It never falls. */
   save(checkpoints: readonly Checkpoint[], replayFrom: number): Promise<void>;
   /** 0 before the first save. */
   replayFrom(): Promise<number>;
