@@ -1,7 +1,8 @@
 import type { Json, JsonObject } from "../json.ts";
 import type { CommandState } from "./commands.ts";
-import type { Session } from "./presence.ts";
 import type { TwinPolicy } from "./policy.ts";
+import type { Session } from "./presence.ts";
+import type { TwinRecord } from "./records.ts";
 import type { Registration, RegistrationPatch } from "./registration.ts";
 import type { ShadowAnswer, ShadowRequest } from "./shadow.ts";
 import type { Twin } from "./twin.ts";
@@ -9,7 +10,12 @@ import type { Twin } from "./twin.ts";
 /** What a twin can be asked or told. `session` is the MQTT session that carried it; null over HTTP. */
 export type TwinInput =
   /** A payload from `devices/{id}/telemetry`, as received. */
-  | { readonly kind: "telemetry"; readonly topic: string; readonly payload: Uint8Array; readonly session: string | null }
+  | {
+      readonly kind: "telemetry";
+      readonly topic: string;
+      readonly payload: Uint8Array;
+      readonly session: string | null;
+    }
   | { readonly kind: "heartbeat"; readonly session: string | null }
   /** A message that a gateway could not route or was not allowed to take. */
   | {
@@ -23,10 +29,21 @@ export type TwinInput =
   | { readonly kind: "connected"; readonly session: Session }
   | { readonly kind: "disconnected"; readonly session: string; readonly graceful: boolean; readonly reason: string }
   /** The device's last will, or its own word on `devices/{id}/status`. */
-  | { readonly kind: "status"; readonly session: string | null; readonly status: "online" | "offline" }
+  | {
+      readonly kind: "status";
+      readonly session: string | null;
+      readonly status: "online" | "offline";
+      readonly will: boolean;
+    }
   /** The device now listens to what we send it: commands, or the delta of one shadow. */
   | { readonly kind: "listening"; readonly session: string; readonly to: Listening }
-  | { readonly kind: "shadow"; readonly shadow: string; readonly request: ShadowRequest; readonly by: "device" | "app" }
+  | {
+      readonly kind: "shadow";
+      readonly shadow: string;
+      readonly request: ShadowRequest;
+      readonly by: "device" | "app";
+      readonly session: string | null;
+    }
   | {
       readonly kind: "commandRequest";
       readonly command: string;
@@ -37,7 +54,13 @@ export type TwinInput =
     }
   | { readonly kind: "commandCancel"; readonly command: string; readonly reason?: string }
   /** From `devices/{id}/commands/{command}/ack`, as received. */
-  | { readonly kind: "commandAck"; readonly command: string; readonly topic: string; readonly payload: Uint8Array; readonly session: string | null }
+  | {
+      readonly kind: "commandAck";
+      readonly command: string;
+      readonly topic: string;
+      readonly payload: Uint8Array;
+      readonly session: string | null;
+    }
   | { readonly kind: "register"; readonly patch: RegistrationPatch; readonly mode: "create" | "update" | "upsert" }
   | { readonly kind: "deregister" }
   /** The moment that `nextDeadline` named has come, or the policy has changed. */
@@ -62,7 +85,13 @@ export type TwinContext = {
 
 /** What goes out to the device after the commit; the gateway knows the topics. */
 export type Send =
-  | { readonly kind: "command"; readonly command: string; readonly name: string; readonly parameters: Json; readonly expiresAtMs: number | null }
+  | {
+      readonly kind: "command";
+      readonly command: string;
+      readonly name: string;
+      readonly parameters: Json;
+      readonly expiresAtMs: number | null;
+    }
   | { readonly kind: "commandCancelled"; readonly command: string }
   | { readonly kind: "shadowDelta"; readonly shadow: string; readonly body: JsonObject }
   | { readonly kind: "shadowDocuments"; readonly shadow: string; readonly body: JsonObject };
@@ -84,7 +113,7 @@ export type Reply =
 
 /** One turn's outcome, in the order in which the host carries it out: records, then sends, then the reply. */
 export type Decision = {
-  readonly records: readonly import("./records.ts").TwinRecord[];
+  readonly records: readonly TwinRecord[];
   readonly sends: readonly Send[];
   readonly reply: Reply;
 };

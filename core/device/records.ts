@@ -15,6 +15,8 @@ export type TwinRecord =
   | { readonly kind: "deregistered"; readonly atMs: number }
   | PresenceChanged
   | { readonly kind: "seen"; readonly atMs: number; readonly why: "heartbeat" | "duplicate" | "request" }
+  /** The session has subscribed to its commands topic: commands can be sent to it from now on. */
+  | { readonly kind: "listening"; readonly atMs: number; readonly session: string }
   | TelemetryAccepted
   | DeadLettered
   | ShadowUpdated

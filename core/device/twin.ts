@@ -24,6 +24,8 @@ export type Twin = {
   /** By shadow name; the classic shadow's name is "". */
   readonly shadows: Readonly<Record<string, Shadow>>;
   readonly commands: CommandLedger;
+  /** The session that listens to its commands topic; "" if none does. */
+  readonly commandSession: string;
   readonly dedup: DedupWindow;
   /** Latest value and running statistics by metric name. */
   readonly metrics: Readonly<Record<string, MetricState>>;
@@ -39,6 +41,7 @@ export function newTwin(id: string): Twin {
     lastSeenMs: 0,
     shadows: {},
     commands: emptyLedger,
+    commandSession: "",
     dedup: emptyWindow,
     metrics: {},
   };

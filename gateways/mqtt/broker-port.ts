@@ -1,5 +1,7 @@
 /** Who is on the other side of an MQTT connection. */
-export type Principal = { readonly kind: "device"; readonly device: string } | { readonly kind: "app"; readonly name: string };
+export type Principal =
+  | { readonly kind: "device"; readonly device: string }
+  | { readonly kind: "app"; readonly name: string };
 
 /** One MQTT connection, as its owner sees it. `id` is unique for the life of the process and over restarts. */
 export type MqttConnection = {
@@ -11,6 +13,17 @@ export type MqttConnection = {
   readonly remoteAddress: string;
 };
 
+/** What an MQTT 5 PUBLISH carries beside its payload (MQTT 5.0 §3.3.2.3): hand it on to forward it to subscribers. */
+export type PublishProperties = {
+  readonly payloadFormatIndicator?: boolean;
+  /** Seconds; what is left of them when the message is sent. */
+  readonly messageExpiryInterval?: number;
+  readonly contentType?: string;
+  readonly responseTopic?: string;
+  readonly correlationData?: Uint8Array;
+  readonly userProperties?: Readonly<Record<string, string | string[]>>;
+};
+
 export type IncomingPublish = {
   readonly topic: string;
   readonly payload: Uint8Array;
@@ -18,6 +31,7 @@ export type IncomingPublish = {
   readonly retain: boolean;
   /** True when it is the will of a connection that ended. */
   readonly will: boolean;
+  readonly properties?: PublishProperties | undefined;
 };
 
 /** `accept`: acknowledge. `refuse`: acknowledge to MQTT 3.1.1 (there is no other way), reason code to MQTT 5. */
@@ -33,7 +47,10 @@ export interface MqttApplication {
     username: string | null;
     password: Uint8Array | null;
     remoteAddress: string;
-  }): Promise<{ kind: "accept"; principal: Principal } | { kind: "refuse"; code: "badCredentials" | "notAuthorized" | "badClientId"; reason: string }>;
+  }): Promise<
+    | { kind: "accept"; principal: Principal }
+    | { kind: "refuse"; code: "badCredentials" | "notAuthorized" | "badClientId"; reason: string }
+  >;
   /** After CONNACK is decided and any older connection of the client id has been told to end. */
   connected(connection: MqttConnection): void;
   /** Exactly once per `connected`; `reason` in plain words ("socket closed", "keep-alive elapsed", "taken over", …). */
@@ -50,10 +67,23 @@ export interface MqttApplication {
   violation(about: { clientId: string | null; remoteAddress: string; reason: string }): void;
 }
 
+/**
+ * `retain` also keeps it for later subscribers (an accepted incoming publish with `retain` is kept by the listener in
+ * any case). `from`: the connection it came from, for subscribers that asked not to hear themselves (MQTT 5 No Local).
+ */
+export type OutgoingPublish = {
+  readonly topic: string;
+  readonly payload: Uint8Array | string;
+  readonly qos: 0 | 1 | 2;
+  readonly retain?: boolean;
+  readonly properties?: PublishProperties | undefined;
+  readonly from?: { readonly clientId: string };
+};
+
 /** What the application may ask of the listener. */
 export interface Broker {
   /** To every subscriber whose filter matches; queued (QoS > 0) for persistent sessions that are away. Gives how many got or will get it. */
-  publish(message: { topic: string; payload: Uint8Array | string; qos: 0 | 1; retain?: boolean }): number;
+  publish(message: OutgoingPublish): number;
   /** Ends the connections of a client or device, e.g. when it is deleted or its token revoked. */
   disconnect(match: (connection: MqttConnection) => boolean, reason: string): number;
   connections(): number;

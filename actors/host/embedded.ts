@@ -1,0 +1,307 @@
+/**
+ * Device twins in this process: a mailbox for each, group commit to the log, checkpoints behind it, replay at start.
+ *
+ * E1 One turn at a time per actor: a turn runs to its end on this thread; inputs of a twin that is still being
+ *    loaded wait in their order.
+ * E2 Memory runs ahead of the log only between a turn and its commit; if that commit fails, the process ends.
+ * E3 A twin leaves memory only when its checkpoint has every record of it.
+ * E4 A turn that throws changes nothing and harms no other actor; a message that caused it becomes a dead letter.
+ */
+import { deadLetter } from "../../core/device/dead-letter.ts";
+import { nextDeadline } from "../../core/device/deadlines.ts";
+import { takeTurn } from "../../core/device/decide.ts";
+import { evolve } from "../../core/device/evolve.ts";
+import type { Reply, TwinContext, TwinInput } from "../../core/device/inputs.ts";
+import type { TwinPolicy } from "../../core/device/policy.ts";
+import type { TurnOutcome } from "../../core/device/turn.ts";
+import { newTwin } from "../../core/device/twin.ts";
+import type { EventLog } from "../../ports/event-log/port.ts";
+import type { TwinStore } from "../../ports/twin-store/port.ts";
+import { Checkpointer } from "./checkpointer.ts";
+import { GroupCommit } from "./group-commit.ts";
+import type { CommittedTurn, HostStats, TwinHost } from "./port.ts";
+import { recover } from "./recovery.ts";
+import { newResident, type Resident, type Waiting } from "./residents.ts";
+import { TimerWheel } from "./timer-wheel.ts";
+
+export type EmbeddedHostOptions = {
+  readonly log: EventLog;
+  readonly store: TwinStore;
+  /** Epoch ms. */
+  readonly now: () => number;
+  /** Names this run of the process: sessions of another one are known to be broken. */
+  readonly nodeId: string;
+  readonly policyOf: (type: string) => TwinPolicy;
+  readonly openRegistry: boolean;
+  readonly flushMs: number;
+  readonly checkpointMs: number;
+  /** A twin without a turn for this long leaves memory. */
+  readonly idleMs: number;
+  /** Above this many twins in memory the clean ones leave without waiting to be idle. */
+  readonly maxTwins: number;
+  readonly onProgress?: (replayed: number, total: number) => void;
+  readonly observeCommit?: (seconds: number, records: number) => void;
+  readonly logger: {
+    readonly error: (about: object, message: string) => void;
+  };
+};
+
+export interface EmbeddedHost extends TwinHost {
+  /** Rejects when log or store failed: the process must end (E2). Resolves after `close`. */
+  readonly closed: Promise<void>;
+  readonly recovery: { readonly replayedRecords: number; readonly twins: number };
+  /** Commits what is pending, checkpoints every twin, and stops. */
+  close(): Promise<void>;
+}
+
+const tickMs = 20;
+const sweepPerTick = 2_000;
+
+export async function openEmbeddedHost(options: EmbeddedHostOptions): Promise<EmbeddedHost> {
+  const startedAtMs = options.now();
+  const recovered = await recover(options.log, options.store, startedAtMs, options.onProgress ?? (() => {}));
+  const host = new Host(options, startedAtMs, recovered.residents, recovered.end);
+  await host.watchStoredDeadlines();
+  host.start();
+  return Object.assign(host, {
+    recovery: { replayedRecords: recovered.replayedRecords, twins: recovered.residents.size },
+  });
+}
+
+class Host implements TwinHost {
+  readonly closed: Promise<void>;
+  readonly #options: EmbeddedHostOptions;
+  readonly #node: { id: string; startedAtMs: number };
+  readonly #residents: Map<string, Resident>;
+  readonly #loading = new Map<string, Waiting[]>();
+  readonly #beingRead = new Set<string>();
+  #loadScheduled = false;
+  readonly #wheel: TimerWheel;
+  readonly #commit: GroupCommit;
+  readonly #checkpointer: Checkpointer;
+  readonly #listeners = new Set<(turns: readonly CommittedTurn[]) => void>();
+  #ticker: NodeJS.Timeout | null = null;
+  #sweep: IterableIterator<[string, Resident]> | null = null;
+  #closing: Promise<void> | null = null;
+  #settleClosed: { resolve: () => void; reject: (error: unknown) => void };
+
+  constructor(options: EmbeddedHostOptions, startedAtMs: number, residents: Map<string, Resident>, end: number) {
+    this.#options = options;
+    this.#node = { id: options.nodeId, startedAtMs };
+    this.#residents = residents;
+    this.#wheel = new TimerWheel(startedAtMs);
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.closed = promise;
+    this.#settleClosed = { resolve, reject };
+    this.#commit = new GroupCommit({
+      log: options.log,
+      end,
+      flushMs: options.flushMs,
+      onCommitted: (turns) => this.#tell(turns),
+      onBroken: (error) => this.#fail(error),
+      ...(options.observeCommit === undefined ? {} : { observeCommit: options.observeCommit }),
+    });
+    this.#checkpointer = new Checkpointer({
+      store: options.store,
+      commit: this.#commit,
+      intervalMs: options.checkpointMs,
+      now: options.now,
+      deadlineOf: (resident) => this.#deadlineOf(resident),
+    });
+    const replayed = [...residents.values()].filter((resident) => resident.dirtyFrom >= 0);
+    replayed.sort((a, b) => a.dirtyFrom - b.dirtyFrom);
+    for (const resident of replayed) {
+      const from = resident.dirtyFrom;
+      resident.dirtyFrom = -1;
+      this.#checkpointer.markDirty(resident, from);
+    }
+  }
+
+  /** Fills the timer wheel from the twins in memory and from the store, for those that are not. */
+  async watchStoredDeadlines(): Promise<void> {
+    for (const resident of this.#residents.values()) this.#watch(resident);
+    const soonest = this.#node.startedAtMs + this.#options.policyOf("default").restartGraceMs;
+    for await (const page of this.#options.store.deadlines()) {
+      for (const { id, deadlineMs } of page) {
+        // An overdue twin is judged when the restart's grace is over, so that a start does not load the whole fleet.
+        if (!this.#residents.has(id)) this.#wheel.schedule(id, Math.max(deadlineMs, soonest));
+      }
+    }
+  }
+
+  start(): void {
+    this.#ticker = setInterval(() => this.#tick(), tickMs);
+  }
+
+  ask(device: string, input: TwinInput): Promise<Reply> {
+    return new Promise((resolve) => this.deliver(device, input, resolve));
+  }
+
+  deliver(device: string, input: TwinInput, done: (reply: Reply) => void): void {
+    const resident = this.#residents.get(device);
+    if (resident !== undefined) this.#turn(resident, input, done);
+    else this.#load(device, { input, done });
+  }
+
+  onCommitted(listener: (turns: readonly CommittedTurn[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  policiesChanged(): void {
+    for (const id of this.#wheel.ids()) {
+      if (!this.#residents.has(id)) this.deliver(id, { kind: "deadline" }, () => {});
+    }
+    for (const resident of this.#residents.values()) this.#watch(resident);
+  }
+
+  stats(): HostStats {
+    return {
+      twinsInMemory: this.#residents.size,
+      deadlines: this.#wheel.size,
+      pending: this.#commit.waiting,
+      committedOffset: this.#commit.durableOffset,
+    };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      if (this.#ticker !== null) clearInterval(this.#ticker);
+      while (this.#loading.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await this.#commit.drain();
+      await this.#checkpointer.flush();
+      this.#settleClosed.resolve();
+    })();
+    return this.#closing;
+  }
+
+  #turn(resident: Resident, input: TwinInput, done: (reply: Reply) => void): void {
+    const { records, sends, twin, reply } = this.#decide(resident, input);
+    const now = this.#options.now();
+    resident.touchedMs = now;
+    const region = twin.registration?.region ?? resident.twin.registration?.region ?? "";
+    if (records.length === 0) {
+      const turn = sends.length === 0 ? null : { device: twin.id, region, records, sends };
+      this.#commit.after(resident.includes, turn, reply, done);
+      return;
+    }
+    const first = this.#commit.nextOffset;
+    resident.twin = twin;
+    this.#commit.add({ device: twin.id, region, records, sends }, reply, done);
+    resident.includes = this.#commit.nextOffset;
+    this.#checkpointer.markDirty(resident, first);
+    this.#watch(resident);
+  }
+
+  #decide(resident: Resident, input: TwinInput): TurnOutcome {
+    const context = this.#context();
+    try {
+      return takeTurn(resident.twin, input, context);
+    } catch (error) {
+      const { twin } = resident;
+      this.#options.logger.error({ device: twin.id, input: input.kind, error }, "a turn failed and changed nothing");
+      const reason = "turn-failed";
+      const detail = `The twin could not take this ${input.kind}: ${(error as Error).message}`;
+      const reply: Reply = { kind: "refused", reason, detail };
+      if (!("payload" in input)) return { twin, records: [], sends: [], reply };
+      const record = deadLetter({ topic: input.topic, payload: input.payload, reason, detail }, context.nowMs);
+      return { twin: evolve(twin, record), records: [record], sends: [], reply };
+    }
+  }
+
+  #context(): TwinContext {
+    const { policyOf, openRegistry, now } = this.#options;
+    return { nowMs: now(), policyOf, node: this.#node, openRegistry };
+  }
+
+  #deadlineOf(resident: Resident): number | null {
+    return nextDeadline(resident.twin, { policyOf: this.#options.policyOf, node: this.#node });
+  }
+
+  /** Renewals are free: the wheel is touched only when the twin has to be woken earlier than it will be. */
+  #watch(resident: Resident): void {
+    const deadlineMs = this.#deadlineOf(resident);
+    if (deadlineMs === null || deadlineMs >= resident.wakesMs) return;
+    resident.wakesMs = deadlineMs;
+    this.#wheel.schedule(resident.twin.id, deadlineMs);
+  }
+
+  #tick(): void {
+    const now = this.#options.now();
+    for (const id of this.#wheel.due(now)) this.#wake(id, now);
+    this.#evict(now);
+    this.#checkpointer.tick().catch((error) => this.#fail(error));
+  }
+
+  #wake(id: string, now: number): void {
+    const resident = this.#residents.get(id);
+    if (resident === undefined) {
+      this.deliver(id, { kind: "deadline" }, () => {});
+      return;
+    }
+    resident.wakesMs = Number.POSITIVE_INFINITY;
+    const deadlineMs = this.#deadlineOf(resident);
+    if (deadlineMs !== null && deadlineMs <= now) this.#turn(resident, { kind: "deadline" }, () => {});
+    this.#watch(resident);
+  }
+
+  /** Looks at a part of the twins in memory and lets the idle ones go; their deadlines stay in the wheel. */
+  #evict(now: number): void {
+    const crowded = this.#residents.size > this.#options.maxTwins;
+    const idleSince = crowded ? now : now - this.#options.idleMs;
+    this.#sweep ??= this.#residents.entries();
+    for (let looked = 0; looked < sweepPerTick; looked += 1) {
+      const next = this.#sweep.next();
+      if (next.done) {
+        this.#sweep = null;
+        return;
+      }
+      const [id, resident] = next.value;
+      const saved = resident.dirtyFrom < 0 && resident.slice <= this.#checkpointer.savedSlice; // E3
+      const idle = resident.touchedMs <= idleSince || resident.twin.revision === 0;
+      if (saved && idle && resident.includes <= this.#commit.durableOffset) this.#residents.delete(id);
+    }
+  }
+
+  #load(device: string, waiting: Waiting): void {
+    const queue = this.#loading.get(device);
+    if (queue !== undefined) {
+      queue.push(waiting);
+      return;
+    }
+    this.#loading.set(device, [waiting]);
+    if (this.#loadScheduled) return;
+    this.#loadScheduled = true;
+    setImmediate(() => {
+      this.#loadScheduled = false;
+      this.#loadAll().catch((error) => this.#fail(error));
+    });
+  }
+
+  /** One query for everything that was asked for in this turn of the event loop. */
+  async #loadAll(): Promise<void> {
+    const ids = [...this.#loading.keys()].filter((id) => !this.#beingRead.has(id));
+    for (const id of ids) this.#beingRead.add(id);
+    const checkpoints = await this.#options.store.load(ids);
+    const now = this.#options.now();
+    for (const id of ids) {
+      this.#beingRead.delete(id);
+      const checkpoint = checkpoints.get(id);
+      const resident = newResident(checkpoint?.twin ?? newTwin(id), checkpoint?.nextOffset ?? 0, now);
+      this.#residents.set(id, resident);
+      const queue = this.#loading.get(id) ?? [];
+      this.#loading.delete(id);
+      for (const { input, done } of queue) this.#turn(resident, input, done);
+      this.#watch(resident);
+    }
+  }
+
+  #tell(turns: readonly CommittedTurn[]): void {
+    for (const listener of this.#listeners) listener(turns);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#ticker !== null) clearInterval(this.#ticker);
+    this.#settleClosed.reject(error);
+  }
+}

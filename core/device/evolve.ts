@@ -1,0 +1,68 @@
+import { own } from "../own.ts";
+import { unreachable } from "../unreachable.ts";
+import { evolveCommands } from "./commands.ts";
+import { remember } from "./dedup-window.ts";
+import type { TelemetryAccepted, TwinRecord } from "./records.ts";
+import { evolveShadow } from "./shadow.ts";
+import { type MetricState, observe } from "./telemetry.ts";
+import { newTwin, type Twin } from "./twin.ts";
+
+/** The twin after `record`: the only way in which a twin changes, live and in a replay alike. */
+export function evolve(twin: Twin, record: TwinRecord): Twin {
+  const revision = twin.revision + 1;
+  switch (record.kind) {
+    case "telemetry":
+      return observed(twin, record, revision);
+    case "seen":
+    case "deadLettered":
+      return { ...twin, revision, lastSeenMs: Math.max(twin.lastSeenMs, record.atMs) };
+    case "presence":
+      return {
+        ...twin,
+        revision,
+        presence: record.presence,
+        lastSeenMs:
+          record.edge === "connected" || record.edge === "heard"
+            ? Math.max(twin.lastSeenMs, record.atMs)
+            : twin.lastSeenMs,
+      };
+    case "listening":
+      return { ...twin, revision, commandSession: record.session };
+    case "registered":
+    case "registrationChanged":
+      return { ...twin, revision, registration: record.registration };
+    case "deregistered":
+      return { ...newTwin(twin.id), revision, shadows: twin.shadows };
+    case "shadowUpdated":
+    case "shadowDeleted":
+      return {
+        ...twin,
+        revision,
+        shadows: { ...twin.shadows, [record.shadow]: evolveShadow(own(twin.shadows, record.shadow), record) },
+      };
+    case "commandRequested":
+    case "commandMoved":
+      return { ...twin, revision, commands: evolveCommands(twin.commands, record) };
+    default:
+      return unreachable(record);
+  }
+}
+
+function observed(twin: Twin, record: TelemetryAccepted, revision: number): Twin {
+  const metrics: Record<string, MetricState> = { ...twin.metrics };
+  for (const metric in record.readings) {
+    metrics[metric] = observe(own(metrics, metric), record.readings[metric]!, record.tsMs, record.atMs);
+  }
+  return {
+    id: twin.id,
+    revision,
+    registration: twin.registration,
+    presence: twin.presence,
+    lastSeenMs: Math.max(twin.lastSeenMs, record.atMs),
+    shadows: twin.shadows,
+    commands: twin.commands,
+    commandSession: twin.commandSession,
+    dedup: remember(twin.dedup, record.identity),
+    metrics,
+  };
+}

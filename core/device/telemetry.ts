@@ -1,0 +1,253 @@
+/**
+ * Telemetry: reads a device's payload into messages, names each message's identity, and keeps the latest value and
+ * running statistics of every metric. Leaves windows over history to the time series.
+ *
+ * M1 A refused message never takes its neighbours with it: the rest of an array goes on.
+ * M2 The statistics are O(1) per reading (Welford), and count numbers only.
+ */
+import { isJsonObject } from "../json.ts";
+
+export type ReadingValue = number | boolean | string;
+export type Readings = Readonly<Record<string, ReadingValue>>;
+
+/** What makes two messages the same one: a sequence number per boot, an id, else a hash of time and payload. */
+export type MessageIdentity =
+  | { readonly kind: "sequence"; readonly boot: string; readonly seq: number }
+  | { readonly kind: "id"; readonly id: string }
+  | { readonly kind: "hash"; readonly hash: number };
+
+export type TelemetryMessage = {
+  readonly tsMs: number;
+  readonly readings: Readings;
+  readonly tags?: Readonly<Record<string, string>>;
+  readonly identity: MessageIdentity;
+};
+
+/** Why a telemetry message is refused: the label under which dead letters are counted. */
+export type RefusalReason =
+  | "not-utf8"
+  | "malformed-json"
+  | "not-an-object"
+  | "bad-timestamp"
+  | "clock-ahead"
+  | "bad-identity"
+  | "missing-readings"
+  | "too-many-readings"
+  | "bad-metric-name"
+  | "bad-reading-type"
+  | "bad-tags"
+  | "too-many-metrics"
+  | "unknown-field";
+
+export type Refusal = { readonly reason: RefusalReason; readonly detail: string };
+
+/** One element of a payload: a message, or why it is none, with its own text for the dead-letter log. */
+export type Parsed =
+  | { readonly kind: "message"; readonly message: TelemetryMessage }
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly text: string | null };
+
+/** Latest value of a metric, and statistics of its numbers since the twin was made. Times are epoch ms. */
+export type MetricState = {
+  readonly value: ReadingValue;
+  readonly tsMs: number;
+  readonly receivedAtMs: number;
+  /** Readings counted into the statistics. */
+  readonly count: number;
+  readonly mean: number;
+  /** Sum of squared differences from the mean; variance = m2 / count. */
+  readonly m2: number;
+  readonly min: number;
+  readonly max: number;
+};
+
+export const maxReadings = 256;
+/** Different metric names that one twin keeps: a device that makes up names must not grow without bound. */
+export const maxMetrics = 512;
+const maxMessages = 10_000;
+const metricName = /^[\p{L}\p{N}_][\p{L}\p{N}_.:/-]{0,127}$/u;
+const fields = new Set(["ts", "seq", "boot", "id", "readings", "tags"]);
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Reads a payload from `devices/{id}/telemetry`: one object or an array of them. */
+export function parseTelemetry(payload: Uint8Array, nowMs: number, maxClockAheadMs: number): Parsed[] {
+  let text: string;
+  try {
+    text = utf8.decode(payload);
+  } catch {
+    return [refused("not-utf8", "The payload is not valid UTF-8. Send JSON encoded as UTF-8.", null)];
+  }
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch (error) {
+    return [refused("malformed-json", `The payload is not valid JSON: ${(error as Error).message}.`, null)];
+  }
+  if (!Array.isArray(body)) return [parseMessage(body, nowMs, maxClockAheadMs, null)];
+  if (body.length === 0)
+    return [refused("not-an-object", "The payload is an empty array. Send at least one telemetry object.", null)];
+  if (body.length > maxMessages)
+    return [
+      refused("too-many-readings", `The array holds ${body.length} messages; at most ${maxMessages} go in one.`, null),
+    ];
+  return body.map((element) => parseMessage(element, nowMs, maxClockAheadMs, element));
+}
+
+/** The metric's state after one more reading. An older reading counts into the statistics but is not the latest. */
+export function observe(
+  state: MetricState | undefined,
+  value: ReadingValue,
+  tsMs: number,
+  receivedAtMs: number,
+): MetricState {
+  if (state === undefined) {
+    return typeof value === "number"
+      ? { value, tsMs, receivedAtMs, count: 1, mean: value, m2: 0, min: value, max: value }
+      : { value, tsMs, receivedAtMs, count: 0, mean: 0, m2: 0, min: 0, max: 0 };
+  }
+  const newer = tsMs >= state.tsMs;
+  const latest = newer ? value : state.value;
+  const latestTs = newer ? tsMs : state.tsMs;
+  const latestReceived = newer ? receivedAtMs : state.receivedAtMs;
+  if (typeof value !== "number") {
+    const { count, mean, m2, min, max } = state;
+    return { value: latest, tsMs: latestTs, receivedAtMs: latestReceived, count, mean, m2, min, max };
+  }
+  const count = state.count + 1;
+  const difference = value - state.mean;
+  const mean = state.mean + difference / count;
+  return {
+    value: latest,
+    tsMs: latestTs,
+    receivedAtMs: latestReceived,
+    count,
+    mean,
+    m2: state.m2 + difference * (value - mean),
+    min: state.count === 0 || value < state.min ? value : state.min,
+    max: state.count === 0 || value > state.max ? value : state.max,
+  };
+}
+
+/** Standard deviation of the metric's numbers (population); 0 before the second one. */
+export function standardDeviation(state: MetricState): number {
+  return state.count > 1 ? Math.sqrt(state.m2 / state.count) : 0;
+}
+
+function parseMessage(body: unknown, nowMs: number, maxClockAheadMs: number, original: unknown): Parsed {
+  const refuse = (reason: RefusalReason, detail: string) =>
+    refused(reason, detail, original === null ? null : JSON.stringify(original));
+  if (!isJsonObject(body)) {
+    return refuse("not-an-object", `A telemetry message is an object with "readings"; this one is ${kindOf(body)}.`);
+  }
+  for (const field in body) {
+    if (!fields.has(field))
+      return refuse(
+        "unknown-field",
+        `The field "${clip(field)}" is unknown; the fields are ${[...fields].join(", ")}.`,
+      );
+  }
+  const tsMs = timestampOf(body.ts, nowMs);
+  if (tsMs === null)
+    return refuse(
+      "bad-timestamp",
+      `"ts" is ${clip(JSON.stringify(body.ts))} but needs epoch milliseconds or ISO 8601.`,
+    );
+  if (tsMs > nowMs + maxClockAheadMs)
+    return refuse(
+      "clock-ahead",
+      `"ts" is ${new Date(tsMs).toISOString()}, too far ahead of our clock. Set the device's clock.`,
+    );
+  const { readings } = body;
+  if (!isJsonObject(readings))
+    return refuse(
+      "missing-readings",
+      `"readings" is ${kindOf(readings)} but needs an object like {"temperature": 21.5}.`,
+    );
+  let count = 0;
+  for (const metric in readings) {
+    count += 1;
+    if (!asciiName.test(metric) && (metric === "__proto__" || !metricName.test(metric)))
+      return refuse("bad-metric-name", `"${clip(metric)}" is no metric name: 1 to 128 letters, digits or _ . : / -.`);
+    const value = readings[metric];
+    const type = typeof value;
+    if (type !== "number" && type !== "boolean" && type !== "string")
+      return refuse(
+        "bad-reading-type",
+        `Reading "${metric}" is ${kindOf(value)} but needs a number, boolean or string.`,
+      );
+    if (type === "number" && !Number.isFinite(value as number))
+      return refuse("bad-reading-type", `Reading "${metric}" is beyond what a number can hold.`);
+  }
+  if (count === 0) return refuse("missing-readings", `"readings" is empty. Send at least one reading.`);
+  if (count > maxReadings)
+    return refuse("too-many-readings", `${count} readings; at most ${maxReadings} go in a message.`);
+  const identity = identityOf(body, tsMs);
+  if (typeof identity === "string") return refuse("bad-identity", identity);
+  const { tags } = body;
+  if (tags === undefined) return { kind: "message", message: { tsMs, readings: readings as Readings, identity } };
+  if (!isJsonObject(tags) || Object.values(tags).some((value) => typeof value !== "string"))
+    return refuse("bad-tags", `"tags" needs an object of strings.`);
+  return {
+    kind: "message",
+    message: { tsMs, readings: readings as Readings, identity, tags: tags as Record<string, string> },
+  };
+}
+
+function identityOf(body: { [field: string]: unknown }, tsMs: number): MessageIdentity | string {
+  const { seq, boot, id } = body;
+  if (id !== undefined) {
+    if (typeof id !== "string" || id.length === 0 || id.length > 128)
+      return `"id" needs a string of 1 to 128 characters.`;
+    return { kind: "id", id };
+  }
+  if (seq !== undefined) {
+    if (!Number.isSafeInteger(seq) || (seq as number) < 0) return `"seq" needs a whole number from 0 on.`;
+    if (boot === undefined) return { kind: "sequence", boot: "", seq: seq as number };
+    if ((typeof boot !== "string" && typeof boot !== "number") || String(boot).length > 64)
+      return `"boot" needs a string or number of at most 64 characters.`;
+    return { kind: "sequence", boot: String(boot), seq: seq as number };
+  }
+  return { kind: "hash", hash: hashOf(`${tsMs}|${JSON.stringify(body)}`) };
+}
+
+/** Epoch ms of a "ts": a number (epoch ms), ISO 8601 text (UTC if it names no zone), or none: now. */
+function timestampOf(ts: unknown, nowMs: number): number | null {
+  if (ts === undefined) return nowMs;
+  if (typeof ts === "number") return Number.isFinite(ts) && ts >= 0 && ts < 8.64e15 ? Math.floor(ts) : null;
+  if (typeof ts !== "string" || !isoTime.test(ts)) return null;
+  const parsed = Date.parse(zoned.test(ts) ? ts : `${ts}Z`);
+  return Number.isNaN(parsed) || parsed < 0 ? null : parsed;
+}
+
+const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/;
+const zoned = /(Z|[+-]\d\d:?\d\d)$/;
+
+/** 53 bits of a fast non-cryptographic hash (two rounds of FNV-1a-like mixing, as in cyrb53). */
+function hashOf(text: string): number {
+  let high = 0xdeadbeef;
+  let low = 0x41c6ce57;
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    high = Math.imul(high ^ code, 2654435761);
+    low = Math.imul(low ^ code, 1597334677);
+  }
+  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
+  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
+  return 4294967296 * (2097151 & low) + (high >>> 0);
+}
+
+/** Nearly every metric's name, tested before the Unicode one. */
+const asciiName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
+
+function refused(reason: RefusalReason, detail: string, text: string | null): Parsed {
+  return { kind: "refused", refusal: { reason, detail }, text };
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (value === null) return "null";
+  return Array.isArray(value) ? "an array" : typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+function clip(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+}

@@ -1,0 +1,380 @@
+/**
+ * What MQTT connections mean for twins: authenticates, keeps devices below their own id, turns publishes into inputs
+ * of twins and twins' sends into publishes.
+ *
+ * A1 A publish is acknowledged when its effect is durable, never before.
+ * A2 A device has one live connection: a newer one ends the older, whatever its client id.
+ * A3 What a device may not say, or what cannot be read, becomes a dead letter in its name.
+ */
+import type { CommittedTurn, TwinHost } from "../../actors/host/port.ts";
+import type { Reply, Send, TwinInput } from "../../core/device/inputs.ts";
+import { deviceIdPattern } from "../../core/device/registration.ts";
+import { rejectedAnswer } from "../../core/device/shadow.ts";
+import { unreachable } from "../../core/unreachable.ts";
+import type { Credentials } from "../../ports/credentials/port.ts";
+import type {
+  Broker,
+  IncomingPublish,
+  MqttApplication,
+  MqttConnection,
+  Principal,
+  PublishOutcome,
+} from "./broker-port.ts";
+import { answerTopic, deltaTopic, documentsTopic, listeningShadow } from "./shadow-wire.ts";
+import { commandsTopic, matchesCommands, ownerOf, type Route, routeOf } from "./topics.ts";
+
+export type DeviceApplicationOptions = {
+  readonly host: TwinHost;
+  /** Null where credentials are not required (loopback). */
+  readonly credentials: Credentials | null;
+  readonly openRegistry: boolean;
+  readonly nodeId: string;
+  readonly now: () => number;
+  readonly meter: GatewayMeter;
+};
+
+/** What is counted here. */
+export interface GatewayMeter {
+  received(kind: Route["kind"]): void;
+  /** Telemetry messages (a payload may hold several). */
+  telemetry(accepted: number, duplicates: number, refused: number): void;
+  acknowledged(): void;
+  refused(reason: string): void;
+  connectionRefused(reason: string): void;
+  violation(reason: string): void;
+}
+
+export interface DeviceApplication extends MqttApplication {
+  /** To be called once, before the listener opens. */
+  attach(broker: Broker): void;
+  /** A publish by an app that has no connection (AWS's `POST /topics/{topic}`). */
+  publishFromApp(message: { topic: string; payload: Uint8Array; qos: 0 | 1; retain: boolean }): Promise<PublishOutcome>;
+}
+
+const accept: PublishOutcome = { kind: "accept" };
+/** AWS IoT Core quotas, Device Shadow: in-flight, unacknowledged messages per thing. */
+const maxShadowRequestsInFlight = 10;
+
+export function openDeviceApplication(options: DeviceApplicationOptions): DeviceApplication {
+  const { host, credentials, meter, now } = options;
+  const live = new Map<string, MqttConnection>();
+  const shadowRequests = new Map<string, number>();
+  let broker: Broker;
+
+  function publish(topic: string, body: unknown): void {
+    broker.publish({ topic, payload: JSON.stringify(body), qos: 1 });
+  }
+
+  function sendOut({ device, sends, records }: CommittedTurn): void {
+    for (const send of sends) publish(...addressed(device, send));
+    for (const record of records) {
+      if (record.kind === "deregistered")
+        broker.disconnect(({ principal }) => isDevice(principal, device), "the device was deleted");
+    }
+  }
+
+  /** Hands an input to a twin and answers the publish by the reply. */
+  function tell(device: string, input: TwinInput, then: (reply: Reply) => PublishOutcome, done: Done): void {
+    host.deliver(device, input, (reply) => {
+      const outcome = reply.kind === "unknownDevice" ? unknownDevice : then(reply);
+      if (outcome.kind === "accept") meter.acknowledged();
+      else meter.refused(reply.kind === "refused" ? reply.reason : outcome.reason);
+      done(outcome);
+    });
+  }
+
+  function refuse(
+    sender: Sender,
+    message: IncomingPublish,
+    why: { code: RefusalCode; reason: string; detail: string },
+    done: Done,
+  ) {
+    const outcome: PublishOutcome = { kind: "refuse", reasonCode: why.code, reason: why.detail };
+    if (sender.device === null) {
+      meter.refused(why.reason);
+      done(outcome);
+      return;
+    }
+    const { topic, payload } = message;
+    const input: TwinInput = {
+      kind: "refused",
+      topic,
+      payload,
+      reason: why.reason,
+      detail: why.detail,
+      session: sender.session,
+    };
+    tell(sender.device, input, () => outcome, done);
+  }
+
+  function take(sender: Sender, message: IncomingPublish, done: Done): void {
+    const route = routeOf(message.topic);
+    meter.received(route.kind);
+    if (
+      route.kind === "free" ||
+      route.kind === "reserved" ||
+      (sender.device !== null && route.device !== sender.device)
+    ) {
+      if (sender.device === null && route.kind === "free") forward(message, done);
+      else refuse(sender, message, notYours(sender, message.topic, route), done);
+      return;
+    }
+    const { session } = sender;
+    const { topic, payload } = message;
+    switch (route.kind) {
+      case "telemetry":
+        tell(
+          route.device,
+          { kind: "telemetry", topic, payload, session },
+          (reply) => {
+            if (reply.kind !== "counted") return outcomeOf(reply);
+            meter.telemetry(reply.accepted, reply.duplicates, reply.refused);
+            if (reply.accepted === 0 && reply.duplicates === 0) return unreadable;
+            broker.publish(message.retain ? retained(message) : { topic, payload, qos: qosOut(message) });
+            return accept;
+          },
+          done,
+        );
+        return;
+      case "heartbeat":
+        tell(route.device, { kind: "heartbeat", session }, outcomeOf, done);
+        return;
+      case "status": {
+        const status = statusIn(payload);
+        if (status === null) refuse(sender, message, badStatus, done);
+        else
+          tell(
+            route.device,
+            { kind: "status", session, status, will: message.will },
+            (reply) => {
+              broker.publish(retained(message));
+              return outcomeOf(reply);
+            },
+            done,
+          );
+        return;
+      }
+      case "commandAck":
+        tell(route.device, { kind: "commandAck", command: route.command, topic, payload, session }, outcomeOf, done);
+        return;
+      case "shadow":
+        takeShadow(sender, route, message, done);
+        return;
+      case "plain":
+        if (sender.device !== null && session !== null) heardThen(sender.device, session, () => forward(message, done));
+        else forward(message, done);
+        return;
+      default:
+        unreachable(route);
+    }
+  }
+
+  function takeShadow(
+    sender: Sender,
+    route: Extract<Route, { kind: "shadow" }>,
+    message: IncomingPublish,
+    done: Done,
+  ): void {
+    const { device, shadow, operation } = route;
+    // aws-iot: a last will to a $aws topic is ignored; devices use an ordinary topic for it.
+    if (message.will) {
+      done(accept);
+      return;
+    }
+    const key = sender.session ?? "";
+    const inFlight = shadowRequests.get(key) ?? 0;
+    if (sender.session !== null && inFlight >= maxShadowRequestsInFlight) {
+      const answer = rejectedAnswer(operation, { code: 429, message: "Too many requests" }, now());
+      publish(answerTopic(device, shadow, answer), answer.body);
+      meter.refused("too-many-requests");
+      done(accept);
+      return;
+    }
+    shadowRequests.set(key, inFlight + 1);
+    const request = { kind: operation, payload: message.payload };
+    const by = sender.device === null ? "app" : "device";
+    tell(
+      device,
+      { kind: "shadow", shadow, request, by, session: sender.session },
+      (reply) => {
+        const left = (shadowRequests.get(key) ?? 1) - 1;
+        if (left === 0) shadowRequests.delete(key);
+        else shadowRequests.set(key, left);
+        if (reply.kind !== "shadow") return outcomeOf(reply);
+        publish(answerTopic(device, shadow, reply.answer), reply.answer.body);
+        return accept;
+      },
+      done,
+    );
+  }
+
+  function heardThen(device: string, session: string, then: () => void): void {
+    host.deliver(device, { kind: "heartbeat", session }, then);
+  }
+
+  function forward(message: IncomingPublish, done: Done): void {
+    broker.publish(retained(message));
+    meter.acknowledged();
+    done(accept);
+  }
+
+  return {
+    attach(listener) {
+      broker = listener;
+      host.onCommitted((turns) => {
+        for (const turn of turns) if (turn.sends.length > 0 || turn.records.some(isDeregistration)) sendOut(turn);
+      });
+    },
+
+    async authenticate({ clientId, username, password }) {
+      const refusal = (code: "badCredentials" | "notAuthorized" | "badClientId", reason: string) => {
+        meter.connectionRefused(code);
+        return { kind: "refuse" as const, code, reason };
+      };
+      // The AWS SDKs append "?SDK=…&Version=…" to the user name.
+      const name = (username ?? "").split("?", 1)[0]!;
+      const secret = password === null ? "" : Buffer.from(password).toString("utf8");
+      if (name === "app" || name.startsWith("app:")) {
+        const app = credentials === null ? name.slice(4) || "local" : await credentials.verify("app", secret);
+        return app === null
+          ? refusal("badCredentials", "the API key in the password is not known")
+          : { kind: "accept", principal: { kind: "app", name: app } };
+      }
+      const device = name === "" ? clientId : name;
+      if (!deviceIdPattern.test(device))
+        return refusal("badClientId", "the device id (user name, else client id) needs 1 to 128 of a-z A-Z 0-9 : _ -");
+      if (credentials !== null && (await credentials.verify("device", secret, device)) === null)
+        return refusal("badCredentials", "user name and password are not a device id and its token");
+      if (!options.openRegistry && (await host.ask(device, { kind: "read" })).kind === "unknownDevice")
+        return refusal("notAuthorized", "the device is not in the registry");
+      return { kind: "accept", principal: { kind: "device", device } };
+    },
+
+    connected(connection) {
+      const { principal, id, connectedAtMs } = connection;
+      if (principal.kind !== "device") return;
+      const { device } = principal;
+      const older = live.get(device);
+      live.set(device, connection);
+      host.deliver(device, { kind: "connected", session: { id, connectedAtMs, node: options.nodeId } }, ignore);
+      if (older !== undefined) broker.disconnect(({ id: other }) => other === older.id, "taken over"); // A2
+    },
+
+    disconnected({ principal, id }, { graceful, reason }) {
+      shadowRequests.delete(id);
+      if (principal.kind !== "device") return;
+      if (live.get(principal.device)?.id === id) live.delete(principal.device);
+      host.deliver(principal.device, { kind: "disconnected", session: id, graceful, reason }, ignore);
+    },
+
+    maySubscribe({ principal }, filter) {
+      return principal.kind === "app" || ownerOf(filter) === principal.device;
+    },
+
+    subscribed({ principal, id }, filter) {
+      if (principal.kind !== "device") return;
+      const { device } = principal;
+      if (matchesCommands(filter, device))
+        host.deliver(device, { kind: "listening", session: id, to: { channel: "commands" } }, ignore);
+      const shadow = listeningShadow(filter, device);
+      if (shadow !== null)
+        host.deliver(device, { kind: "listening", session: id, to: { channel: "shadowDelta", shadow } }, ignore);
+    },
+
+    publish(connection, message, done) {
+      const { principal, id } = connection;
+      const sender: Sender =
+        principal.kind === "device" ? { device: principal.device, session: id } : { device: null, session: null };
+      take(sender, message, done);
+    },
+
+    publishFromApp: ({ topic, payload, qos, retain }) =>
+      new Promise((resolve) =>
+        take({ device: null, session: null }, { topic, payload, qos, retain, will: false }, resolve),
+      ),
+
+    violation({ reason }) {
+      meter.violation(reason);
+    },
+  };
+}
+
+type Done = (outcome: PublishOutcome) => void;
+/** `device` is null for apps, which may speak to any topic. */
+type Sender = { readonly device: string | null; readonly session: string | null };
+type RefusalCode = Extract<PublishOutcome, { kind: "refuse" }>["reasonCode"];
+
+const unknownDevice: PublishOutcome = { kind: "refuse", reasonCode: 0x87, reason: "the device is not in the registry" };
+const unreadable: PublishOutcome = {
+  kind: "refuse",
+  reasonCode: 0x99,
+  reason: "no message of the payload could be read: see its dead letters",
+};
+const badStatus = {
+  code: 0x99,
+  reason: "bad-status",
+  detail: 'A status is the text "online" or "offline".',
+} as const;
+
+function notYours(sender: Sender, topic: string, route: Route): { code: RefusalCode; reason: string; detail: string } {
+  if (route.kind === "reserved")
+    return { code: 0x90, reason: "reserved-topic", detail: `Nobody but the system publishes to ${clip(topic)}.` };
+  return {
+    code: 0x87,
+    reason: "foreign-topic",
+    detail: `${sender.device} may publish only below devices/${sender.device}/ and $aws/things/${sender.device}/, not to ${clip(topic)}.`,
+  };
+}
+
+function outcomeOf(reply: Reply): PublishOutcome {
+  return reply.kind === "refused" ? { kind: "refuse", reasonCode: 0x99, reason: reply.detail } : accept;
+}
+
+/** Topic and body of what a twin sends to its device. */
+function addressed(device: string, send: Send): [string, unknown] {
+  switch (send.kind) {
+    case "command": {
+      const { command: id, name, parameters, expiresAtMs } = send;
+      const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
+      return [commandsTopic(device), { id, name, parameters, expiresAt }];
+    }
+    case "commandCancelled":
+      return [commandsTopic(device), { id: send.command, cancel: true }];
+    case "shadowDelta":
+      return [deltaTopic(device, send.shadow), send.body];
+    case "shadowDocuments":
+      return [documentsTopic(device, send.shadow), send.body];
+    default:
+      return unreachable(send);
+  }
+}
+
+/** "online" or "offline", plain or as {"status": …}; null for anything else. */
+function statusIn(payload: Uint8Array): "online" | "offline" | null {
+  if (payload.length > 256) return null;
+  const text = Buffer.from(payload).toString("utf8").trim();
+  const status = /^\{\s*"status"\s*:\s*"(online|offline)"\s*\}$/.exec(text)?.[1] ?? text.toLowerCase();
+  return status === "online" || status === "offline" ? status : null;
+}
+
+function retained({ topic, payload, qos, retain }: IncomingPublish) {
+  return { topic, payload, qos: qos === 0 ? (0 as const) : (1 as const), retain };
+}
+
+function qosOut({ qos }: IncomingPublish): 0 | 1 {
+  return qos === 0 ? 0 : 1;
+}
+
+function isDevice(principal: Principal, device: string): boolean {
+  return principal.kind === "device" && principal.device === device;
+}
+
+function isDeregistration(record: { kind: string }): boolean {
+  return record.kind === "deregistered";
+}
+
+function clip(topic: string): string {
+  return topic.length > 100 ? `${topic.slice(0, 100)}…` : topic;
+}
+
+function ignore(): void {}

@@ -1,0 +1,87 @@
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+
+/**
+ * What Doppel counts, under the names that `/metrics` shows (Prometheus text format 0.0.4).
+ * Gauges read their value when they are scraped.
+ */
+export type Metrics = {
+  readonly registry: Registry;
+  readonly received: Counter<"kind">;
+  readonly telemetry: Counter<"outcome">;
+  readonly acknowledged: Counter;
+  readonly refused: Counter<"reason">;
+  readonly deadLetters: Counter<"reason">;
+  readonly connectionsRefused: Counter<"reason">;
+  readonly violations: Counter<"reason">;
+  readonly commitSeconds: Histogram;
+  readonly commitRecords: Histogram;
+  readonly presenceAnnounced: Counter<"status">;
+  /** Shows a number that is asked for at each scrape. */
+  gauge(name: string, help: string, read: () => number): void;
+  /** The same, for several labelled numbers. */
+  labelledGauge(
+    name: string,
+    help: string,
+    label: string,
+    read: () => Promise<Record<string, number>> | Record<string, number>,
+  ): void;
+};
+
+export function openMetrics(): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <L extends string = never>(name: string, help: string, ...labelNames: L[]) =>
+    new Counter<L>({ name, help, labelNames, registers });
+  return {
+    registry,
+    received: counter("doppel_mqtt_received_total", "MQTT publishes received, by what their topic means", "kind"),
+    telemetry: counter(
+      "doppel_telemetry_messages_total",
+      "Telemetry messages: accepted, duplicate or refused",
+      "outcome",
+    ),
+    acknowledged: counter(
+      "doppel_mqtt_acknowledged_total",
+      "MQTT publishes whose effect is durable and was acknowledged",
+    ),
+    refused: counter("doppel_mqtt_refused_total", "MQTT publishes refused, by reason", "reason"),
+    deadLetters: counter("doppel_dead_letters_total", "Messages in the dead-letter log, by reason", "reason"),
+    connectionsRefused: counter("doppel_mqtt_connections_refused_total", "MQTT connections refused", "reason"),
+    violations: counter("doppel_mqtt_violations_total", "MQTT connections ended for breaking the protocol", "reason"),
+    commitSeconds: new Histogram({
+      name: "doppel_commit_seconds",
+      help: "Time from handing a batch to the log until it was durable",
+      buckets: [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1, 5],
+      registers,
+    }),
+    commitRecords: new Histogram({
+      name: "doppel_commit_records",
+      help: "Records in a batch",
+      buckets: [1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000],
+      registers,
+    }),
+    presenceAnnounced: counter("doppel_presence_announced_total", "Devices announced online or offline", "status"),
+    gauge(name, help, read) {
+      new Gauge({
+        name,
+        help,
+        registers,
+        collect() {
+          this.set(read());
+        },
+      });
+    },
+    labelledGauge(name, help, label, read) {
+      new Gauge({
+        name,
+        help,
+        labelNames: [label],
+        registers,
+        async collect() {
+          this.reset();
+          for (const [value, count] of Object.entries(await read())) this.set({ [label]: value }, count);
+        },
+      });
+    },
+  };
+}
