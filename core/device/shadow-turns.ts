@@ -2,7 +2,7 @@ import { own } from "../own.ts";
 import { policyFor } from "./deadlines.ts";
 import type { TwinContext, TwinInput } from "./inputs.ts";
 import { known } from "./registry-turns.ts";
-import { decideShadow, deltaMessage, liveShadowNames, rejectedAnswer } from "./shadow.ts";
+import { decideShadow, liveShadowNames, pendingDeltas, rejectedAnswer } from "./shadow.ts";
 import type { Turn, TurnOutcome } from "./turn.ts";
 
 /** Shadows that one device may have at a time: a device that makes up names must not grow without bound. */
@@ -40,10 +40,8 @@ export function shadowTurn(
   return turn.reply({ kind: "shadow", answer: decision.answer });
 }
 
-/** The device listens to the delta of a shadow: what is still pending goes out again. */
+/** The device listens to the delta of a shadow, or of `everyShadow`: what is still pending goes out again. */
 export function shadowListeningTurn(turn: Turn, name: string, context: TwinContext): TurnOutcome {
-  const shadow = own(turn.twin.shadows, name);
-  const body = shadow === undefined ? null : deltaMessage(shadow, context.nowMs);
-  if (body !== null) turn.send({ kind: "shadowDelta", shadow: name, body });
+  for (const send of pendingDeltas(turn.twin.shadows, name, context.nowMs)) turn.send(send);
   return turn.reply({ kind: "done" });
 }
