@@ -3,7 +3,7 @@ import { unreachable } from "../unreachable.ts";
 import { evolveCommands } from "./commands.ts";
 import { remember } from "./dedup-window.ts";
 import type { TelemetryAccepted, TwinRecord } from "./records.ts";
-import { evolveShadow } from "./shadow.ts";
+import { evolveShadows } from "./shadow.ts";
 import { type MetricState, observe } from "./telemetry.ts";
 import { newTwin, type Twin } from "./twin.ts";
 
@@ -35,11 +35,7 @@ export function evolve(twin: Twin, record: TwinRecord): Twin {
       return { ...newTwin(twin.id), revision, shadows: twin.shadows };
     case "shadowUpdated":
     case "shadowDeleted":
-      return {
-        ...twin,
-        revision,
-        shadows: { ...twin.shadows, [record.shadow]: evolveShadow(own(twin.shadows, record.shadow), record) },
-      };
+      return { ...twin, revision, shadows: evolveShadows(twin.shadows, record) };
     case "commandRequested":
     case "commandMoved":
       return { ...twin, revision, commands: evolveCommands(twin.commands, record) };

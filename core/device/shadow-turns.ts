@@ -3,6 +3,7 @@ import { policyFor } from "./deadlines.ts";
 import type { TwinContext, TwinInput } from "./inputs.ts";
 import { known } from "./registry-turns.ts";
 import { decideShadow, liveShadowNames, pendingDeltas, rejectedAnswer } from "./shadow.ts";
+import { clientTokenOf } from "./shadow-request.ts";
 import type { Turn, TurnOutcome } from "./turn.ts";
 
 /** Shadows that one device may have at a time: a device that makes up names must not grow without bound. */
@@ -32,7 +33,10 @@ export function shadowTurn(
       code: 413,
       message: `The thing has ${maxShadows} shadows, the most it may have. Delete one first.`,
     };
-    return turn.reply({ kind: "shadow", answer: rejectedAnswer("update", error, nowMs) });
+    return turn.reply({
+      kind: "shadow",
+      answer: rejectedAnswer("update", error, nowMs, clientTokenOf(request.payload)),
+    });
   }
   const decision = decideShadow(current, name, request, { thing: turn.twin.id, nowMs, by, maxBytes, maxDepth });
   for (const record of decision.records) turn.record(record);

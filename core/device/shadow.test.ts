@@ -8,8 +8,10 @@ import {
   documentOf,
   everyShadow,
   evolveShadow,
+  evolveShadows,
   type LiveShadow,
   liveShadowNames,
+  maxTombstones,
   pendingDeltas,
   rejectedAnswer,
   type Shadow,
@@ -326,5 +328,25 @@ test("a request that is turned away before the twin has the same form", () => {
     message: "Too many requests",
     clientToken: "t",
     body: { code: 429, message: "Too many requests", timestamp: 5, clientToken: "t" },
+  });
+});
+
+describe("tombstones", () => {
+  const deletion = (shadow: string, atMs: number) => ({ kind: "shadowDeleted", atMs, shadow, version: 1 }) as const;
+
+  test("are forgotten after 48 hours, when another shadow is deleted", () => {
+    const live = shadowOf({ state: {} });
+    const shadows = [deletion("a", 0), deletion("b", 1), deletion("__proto__", tombstoneMs + 1)].reduce<
+      Readonly<Record<string, Shadow>>
+    >(evolveShadows, { live });
+    expect(Object.keys(shadows)).toEqual(["live", "b", "__proto__"]);
+  });
+
+  test("are bounded: the newest stay", () => {
+    let shadows: Readonly<Record<string, Shadow>> = {};
+    for (let i = 0; i <= maxTombstones; i++) shadows = evolveShadows(shadows, deletion(`s${i}`, i));
+    expect(Object.keys(shadows)).toHaveLength(maxTombstones);
+    expect(shadows.s0).toBeUndefined();
+    expect(shadows[`s${maxTombstones}`]).toBeDefined();
   });
 });

@@ -46,6 +46,9 @@ export type DeletedShadow = { readonly kind: "deleted"; readonly version: number
 /** How long a deleted shadow's version is remembered. */
 export const tombstoneMs = 48 * 3_600_000;
 
+/** Tombstones kept of one device: one that makes up and deletes names must not grow without bound. */
+export const maxTombstones = 64;
+
 /** `body` is the answer as it goes out, AWS's document; the other fields are for those who must not dig in it. */
 export type ShadowAnswer =
   | {
@@ -183,6 +186,33 @@ export function evolveShadow(
     default:
       return unreachable(record);
   }
+}
+
+/**
+ * A device's shadows, by name, after one of their records. A deletion also forgets the tombstones that no longer
+ * count: those older than 48 h, and all but the newest `maxTombstones`.
+ */
+export function evolveShadows(
+  shadows: Readonly<Record<string, Shadow>>,
+  record: Extract<TwinRecord, { kind: "shadowUpdated" | "shadowDeleted" }>,
+): Readonly<Record<string, Shadow>> {
+  const after = { ...shadows, [record.shadow]: evolveShadow(own(shadows, record.shadow), record) };
+  return record.kind === "shadowDeleted" ? withoutOldTombstones(after, record.atMs) : after;
+}
+
+function withoutOldTombstones(
+  shadows: Readonly<Record<string, Shadow>>,
+  nowMs: number,
+): Readonly<Record<string, Shadow>> {
+  const counting: string[] = [];
+  for (const [name, shadow] of Object.entries(shadows)) {
+    if (shadow.kind === "deleted" && remembered(shadow, nowMs)) counting.push(name);
+  }
+  const deletedAtMs = (name: string) => (shadows[name] as DeletedShadow).deletedAtMs;
+  const kept = new Set(counting.sort((a, b) => deletedAtMs(b) - deletedAtMs(a)).slice(0, maxTombstones));
+  return Object.fromEntries(
+    Object.entries(shadows).filter(([name, shadow]) => shadow.kind === "live" || kept.has(name)),
+  );
 }
 
 function updated(shadow: Shadow | undefined, record: ShadowUpdated): LiveShadow {

@@ -10,6 +10,7 @@ import type { CommittedTurn, TwinHost } from "../../actors/host/port.ts";
 import type { Reply, Send, TwinInput } from "../../core/device/inputs.ts";
 import { deviceIdPattern } from "../../core/device/registration.ts";
 import { rejectedAnswer } from "../../core/device/shadow.ts";
+import { clientTokenOf, shadowErrors } from "../../core/device/shadow-request.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import type { Credentials } from "../../ports/credentials/port.ts";
 import type {
@@ -184,7 +185,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     const key = sender.session ?? "";
     const inFlight = shadowRequests.get(key) ?? 0;
     if (sender.session !== null && inFlight >= maxShadowRequestsInFlight) {
-      const answer = rejectedAnswer(operation, { code: 429, message: "Too many requests" }, now());
+      const answer = rejectedAnswer(operation, shadowErrors.tooManyRequests, now(), clientTokenOf(message.payload));
       publish(answerTopic(device, shadow, answer), answer.body);
       meter.refused("too-many-requests");
       done(accept);
