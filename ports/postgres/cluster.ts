@@ -15,7 +15,7 @@ import pg from "pg";
 import { programs } from "./binaries.ts";
 import { claim } from "./claim.ts";
 import { ClusterInUse, ClusterUnavailable } from "./errors.ts";
-import { type ClusterFolder, prepareFolder } from "./folder.ts";
+import { type ClusterFolder, makeSocketFolder, prepareFolder, removeSocketLink, trimLog } from "./folder.ts";
 import { initialise } from "./initialise.ts";
 import { isAlive, postgresProcessesIn, signalAll, until } from "./processes.ts";
 import { serverArguments } from "./settings.ts";
@@ -61,10 +61,15 @@ export async function startCluster(folder: string, options: ClusterOptions = {})
   try {
     await clearRemains(place, held.inherited, say);
     await initialise(place, bin, { durable: options.durable ?? true, say });
-    const server = await launch(place, bin, options, say);
-    const exited = server.exited.finally(() => held.release());
+    trimLog(place);
+    const socket = makeSocketFolder(place);
+    const server = await launch(place, socket, bin, options, say);
+    const exited = server.exited.finally(() => {
+      removeSocketLink(place);
+      held.release();
+    });
     return {
-      url: clusterUrl(place.socket, DATABASE),
+      url: clusterUrl(socket, DATABASE),
       pid: server.pid,
       exited,
       stop: () =>
@@ -108,13 +113,17 @@ type Server = { pid: number; exited: Cluster["exited"]; stop(): Promise<void> };
 
 async function launch(
   place: ClusterFolder,
+  socket: string,
   bin: string,
   options: ClusterOptions,
   say: (line: string) => void,
 ): Promise<Server> {
   const logFrom = existsSync(place.log) ? statSync(place.log).size : 0;
   const log = openSync(place.log, "a", 0o600);
-  const server = [join(bin, "postgres"), ...serverArguments(place, options.durable ?? true, options.settings ?? {})];
+  const server = [
+    join(bin, "postgres"),
+    ...serverArguments(place.data, socket, options.durable ?? true, options.settings ?? {}),
+  ];
   const child = spawn("/bin/sh", ["-c", SERVE, "sh", options.temporary === true ? place.root : "", ...server], {
     cwd: "/",
     env: { PATH: process.env.PATH ?? "/usr/bin:/bin", LC_ALL: "C" },
@@ -157,7 +166,7 @@ async function launch(
     );
   }
   try {
-    await ensureDatabase(place.socket);
+    await ensureDatabase(socket);
   } catch (cause) {
     await stop();
     throw new ClusterUnavailable(`PostgreSQL in ${place.root} started, but refuses: ${(cause as Error).message}`, {
@@ -223,13 +232,9 @@ async function clearRemains(place: ClusterFolder, inherited: boolean, say: (line
     }
   }
   if (postmasterOrNull !== null && process.platform !== "linux" && isAlive(postmasterOrNull)) return;
-  for (const path of [
-    join(place.data, "postmaster.pid"),
-    join(place.socket, ".s.PGSQL.5432"),
-    join(place.socket, ".s.PGSQL.5432.lock"),
-  ]) {
-    rmSync(path, { force: true });
-  }
+  rmSync(join(place.data, "postmaster.pid"), { force: true });
+  rmSync(join(place.root, "socket", ".s.PGSQL.5432"), { force: true });
+  rmSync(join(place.root, "socket", ".s.PGSQL.5432.lock"), { force: true });
 }
 
 async function ensureDatabase(socket: string): Promise<void> {

@@ -7,14 +7,16 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readlinkSync,
   realpathSync,
   rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
   truncateSync,
+  unlinkSync,
 } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { REACHABLE_FOLDER } from "./binaries.ts";
 import { ClusterUnavailable } from "./errors.ts";
 import { type ServerUser, serverUser, userCan } from "./server-user.ts";
@@ -24,7 +26,6 @@ export type ClusterFolder = {
   named: string;
   root: string;
   data: string;
-  socket: string;
   log: string;
   user: ServerUser;
 };
@@ -50,9 +51,7 @@ export function prepareFolder(folder: string, say: (line: string) => void): Clus
     if (!userCan(user, "execute", join(root, "."))) root = elsewhere(named, root, user, say);
   }
   give(root, user);
-  const log = join(root, "postgres.log");
-  if (existsSync(log) && statSync(log).size > LOG_LIMIT_BYTES) truncateSync(log);
-  return { named, root, data: join(root, "data"), socket: socketFolder(root, user), log, user };
+  return { named, root, data: join(root, "data"), log: join(root, "postgres.log"), user };
 }
 
 function ownerOf(path: string): number | null {
@@ -99,32 +98,33 @@ function elsewhere(named: string, root: string, user: ServerUser, say: (line: st
   return place;
 }
 
-/** Inside the folder when its path is short enough for a socket. */
-function socketFolder(root: string, user: ServerUser): string {
-  const inside = join(root, "socket");
+/** Inside the folder when its path is short enough for a socket. Only for the holder of the claim. */
+export function makeSocketFolder(place: ClusterFolder): string {
+  const inside = join(place.root, "socket");
   if (Buffer.byteLength(inside) <= SOCKET_FOLDER_LIMIT) {
     mkdirSync(inside, { recursive: true });
-    give(inside, user);
+    give(inside, place.user);
     return inside;
   }
-  // A new one each time: a fixed name in /tmp could be another user's trap.
-  const outside = mkdtempSync(join("/tmp", "doppel-"));
-  give(outside, user);
-  const link = join(root, "socket");
-  if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() === true) {
-    rmSync(realTarget(link), { recursive: true, force: true });
-    rmSync(link);
-  }
-  symlinkSync(outside, link);
+  removeSocketLink(place); // of a start that was killed
+  // A new one each time: a fixed name in /tmp could be another user's trap. The link tells where it is.
+  const outside = mkdtempSync("/tmp/doppel-");
+  give(outside, place.user);
+  symlinkSync(outside, inside);
   return outside;
 }
 
-function realTarget(link: string): string {
-  try {
-    return realpathSync(link);
-  } catch {
-    return join(dirname(link), "gone");
-  }
+/** Removes the socket's folder when it is not inside the cluster's. */
+export function removeSocketLink(place: ClusterFolder): void {
+  const link = join(place.root, "socket");
+  if (lstatSync(link, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return;
+  rmSync(readlinkSync(link), { recursive: true, force: true });
+  unlinkSync(link);
+}
+
+/** The log would grow for ever; what it says is about the present. */
+export function trimLog(place: ClusterFolder): void {
+  if (existsSync(place.log) && statSync(place.log).size > LOG_LIMIT_BYTES) truncateSync(place.log);
 }
 
 function give(path: string, user: ServerUser): void {

@@ -1,16 +1,19 @@
 /** The server's settings, given on the command line so that a new version of Doppel brings its own. */
-import type { ClusterFolder } from "./folder.ts";
-
-export function serverArguments(place: ClusterFolder, durable: boolean, extra: Record<string, string>): string[] {
+export function serverArguments(
+  data: string,
+  socket: string,
+  durable: boolean,
+  extra: Record<string, string>,
+): string[] {
   const settings = {
     cluster_name: "doppel",
     listen_addresses: "",
-    unix_socket_directories: place.socket,
+    unix_socket_directories: socket,
     unix_socket_permissions: "0700",
     max_connections: "40",
     shared_buffers: "128MB",
     fsync: durable ? "on" : "off",
-    synchronous_commit: durable ? "on" : "off",
+    synchronous_commit: "on", // also without fsync, a kill of the server then loses nothing
     full_page_writes: durable ? "on" : "off",
     wal_compression: "on",
     max_wal_size: "1GB", // bounds the recovery after a kill to a few seconds
@@ -27,5 +30,5 @@ export function serverArguments(place: ClusterFolder, durable: boolean, extra: R
     log_error_verbosity: "terse",
     ...extra,
   };
-  return ["-D", place.data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
+  return ["-D", data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
 }
