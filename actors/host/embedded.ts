@@ -56,6 +56,7 @@ export interface EmbeddedHost extends TwinHost {
 
 const tickMs = 20;
 const sweepPerTick = 2_000;
+const wakesPerTick = 1_000;
 
 export async function openEmbeddedHost(options: EmbeddedHostOptions): Promise<EmbeddedHost> {
   const startedAtMs = options.now();
@@ -120,12 +121,11 @@ class Host implements TwinHost {
   /** Fills the timer wheel from the twins in memory and from the store, for those that are not. */
   async watchStoredDeadlines(): Promise<void> {
     for (const resident of this.#residents.values()) this.#watch(resident);
-    const soonest = this.#node.startedAtMs + this.#options.policyOf("default").restartGraceMs;
+    // Whoever was online is judged when the restart's grace is over, whatever its deadline was; not earlier, so that a
+    // start does not load the whole fleet.
+    const graceOverMs = this.#node.startedAtMs + this.#options.policyOf("default").restartGraceMs;
     for await (const page of this.#options.store.deadlines()) {
-      for (const { id, deadlineMs } of page) {
-        // An overdue twin is judged when the restart's grace is over, so that a start does not load the whole fleet.
-        if (!this.#residents.has(id)) this.#wheel.schedule(id, Math.max(deadlineMs, soonest));
-      }
+      for (const { id } of page) if (!this.#residents.has(id)) this.#wheel.schedule(id, graceOverMs);
     }
   }
 
@@ -228,7 +228,7 @@ class Host implements TwinHost {
 
   #tick(): void {
     const now = this.#options.now();
-    for (const id of this.#wheel.due(now)) this.#wake(id, now);
+    for (const id of this.#wheel.due(now, wakesPerTick)) this.#wake(id, now);
     this.#evict(now);
     this.#checkpointer.tick().catch((error) => this.#fail(error));
   }

@@ -119,6 +119,7 @@ test("whatever is scheduled, cancelled and asked, the wheel agrees with a plain 
           }
         }
         expect(wheel.size).toBe(model.size);
+        expect(new Set(wheel.ids())).toEqual(new Set(model.keys()));
         expect(wheel.nextMs()).toBe(model.size === 0 ? null : Math.min(...model.values()));
       }
     }),

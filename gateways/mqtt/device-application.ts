@@ -79,7 +79,10 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     host.deliver(device, input, (reply) => {
       const outcome = reply.kind === "unknownDevice" ? unknownDevice : then(reply);
       if (outcome.kind === "accept") meter.acknowledged();
-      else meter.refused(reply.kind === "refused" ? reply.reason : outcome.reason);
+      else
+        meter.refused(
+          reply.kind === "refused" ? reply.reason : reply.kind === "unknownDevice" ? "unknown-device" : "unreadable",
+        );
       done(outcome);
     });
   }
@@ -116,7 +119,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
       route.kind === "reserved" ||
       (sender.device !== null && route.device !== sender.device)
     ) {
-      if (sender.device === null && route.kind === "free") forward(message, done);
+      if (sender.device === null && route.kind === "free") forward(sender, message, done);
       else refuse(sender, message, notYours(sender, message.topic, route), done);
       return;
     }
@@ -131,7 +134,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
             if (reply.kind !== "counted") return outcomeOf(reply);
             meter.telemetry(reply.accepted, reply.duplicates, reply.refused);
             if (reply.accepted === 0 && reply.duplicates === 0) return unreadable;
-            broker.publish(message.retain ? retained(message) : { topic, payload, qos: qosOut(message) });
+            fanOut(sender, message);
             return accept;
           },
           done,
@@ -148,7 +151,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
             route.device,
             { kind: "status", session, status, will: message.will },
             (reply) => {
-              broker.publish(retained(message));
+              fanOut(sender, message);
               return outcomeOf(reply);
             },
             done,
@@ -162,8 +165,9 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
         takeShadow(sender, route, message, done);
         return;
       case "plain":
-        if (sender.device !== null && session !== null) heardThen(sender.device, session, () => forward(message, done));
-        else forward(message, done);
+        if (sender.device !== null && session !== null)
+          heardThen(sender.device, session, () => forward(sender, message, done));
+        else forward(sender, message, done);
         return;
       default:
         unreachable(route);
@@ -213,8 +217,14 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     host.deliver(device, { kind: "heartbeat", session }, then);
   }
 
-  function forward(message: IncomingPublish, done: Done): void {
-    broker.publish(retained(message));
+  /** To subscribers. What a connection retains, the listener keeps itself, before the acknowledgement. */
+  function fanOut({ overHttp }: Sender, { topic, payload, qos, retain, properties }: IncomingPublish): void {
+    const retained = overHttp && retain;
+    broker.publish({ topic, payload, qos: qos === 0 ? 0 : 1, retain: retained, ...(properties && { properties }) });
+  }
+
+  function forward(sender: Sender, message: IncomingPublish, done: Done): void {
+    fanOut(sender, message);
     meter.acknowledged();
     done(accept);
   }
@@ -265,6 +275,8 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
       shadowRequests.delete(id);
       if (principal.kind !== "device") return;
       if (live.get(principal.device)?.id === id) live.delete(principal.device);
+      // Our own end is no device's doing: the next start judges who comes back.
+      if (reason === "server shutdown") return;
       host.deliver(principal.device, { kind: "disconnected", session: id, graceful, reason }, ignore);
     },
 
@@ -285,13 +297,15 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     publish(connection, message, done) {
       const { principal, id } = connection;
       const sender: Sender =
-        principal.kind === "device" ? { device: principal.device, session: id } : { device: null, session: null };
+        principal.kind === "device"
+          ? { device: principal.device, session: id, overHttp: false }
+          : { device: null, session: null, overHttp: false };
       take(sender, message, done);
     },
 
     publishFromApp: ({ topic, payload, qos, retain }) =>
       new Promise((resolve) =>
-        take({ device: null, session: null }, { topic, payload, qos, retain, will: false }, resolve),
+        take({ device: null, session: null, overHttp: true }, { topic, payload, qos, retain, will: false }, resolve),
       ),
 
     violation({ reason }) {
@@ -302,7 +316,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
 
 type Done = (outcome: PublishOutcome) => void;
 /** `device` is null for apps, which may speak to any topic. */
-type Sender = { readonly device: string | null; readonly session: string | null };
+type Sender = { readonly device: string | null; readonly session: string | null; readonly overHttp: boolean };
 type RefusalCode = Extract<PublishOutcome, { kind: "refuse" }>["reasonCode"];
 
 const unknownDevice: PublishOutcome = { kind: "refuse", reasonCode: 0x87, reason: "the device is not in the registry" };
@@ -356,14 +370,6 @@ function statusIn(payload: Uint8Array): "online" | "offline" | null {
   const text = Buffer.from(payload).toString("utf8").trim();
   const status = /^\{\s*"status"\s*:\s*"(online|offline)"\s*\}$/.exec(text)?.[1] ?? text.toLowerCase();
   return status === "online" || status === "offline" ? status : null;
-}
-
-function retained({ topic, payload, qos, retain }: IncomingPublish) {
-  return { topic, payload, qos: qos === 0 ? (0 as const) : (1 as const), retain };
-}
-
-function qosOut({ qos }: IncomingPublish): 0 | 1 {
-  return qos === 0 ? 0 : 1;
 }
 
 function isDevice(principal: Principal, device: string): boolean {

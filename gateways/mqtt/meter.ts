@@ -1,0 +1,28 @@
+import type { Metrics } from "../../ports/metrics/prometheus.ts";
+import type { GatewayMeter } from "./device-application.ts";
+import type { ListenerCounts } from "./listener/listener.ts";
+
+/** Counts what devices say, as Prometheus counters. */
+export function meterGateway(metrics: Metrics): GatewayMeter {
+  const { received, telemetry, acknowledged, refused, connectionsRefused, violations } = metrics;
+  return {
+    received: (kind) => received.inc({ kind }),
+    telemetry(accepted, duplicates, refusedMessages) {
+      if (accepted > 0) telemetry.inc({ outcome: "accepted" }, accepted);
+      if (duplicates > 0) telemetry.inc({ outcome: "duplicate" }, duplicates);
+      if (refusedMessages > 0) telemetry.inc({ outcome: "refused" }, refusedMessages);
+    },
+    acknowledged: () => acknowledged.inc(),
+    refused: (reason) => refused.inc({ reason }),
+    connectionRefused: (reason) => connectionsRefused.inc({ reason }),
+    violation: (reason) => violations.inc({ reason }),
+  };
+}
+
+/** Shows the listener's sizes. */
+export function meterListener(metrics: Metrics, counts: () => ListenerCounts): void {
+  metrics.gauge("doppel_mqtt_connections", "MQTT connections", () => counts().connections);
+  metrics.gauge("doppel_mqtt_kept_sessions", "MQTT sessions of clients that are away", () => counts().keptSessions);
+  metrics.gauge("doppel_mqtt_queued", "MQTT messages that wait for their clients", () => counts().queued);
+  metrics.gauge("doppel_mqtt_dropped", "MQTT messages that a slow or absent client missed", () => counts().dropped);
+}

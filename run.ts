@@ -1,0 +1,231 @@
+/**
+ * The embedded system as a list: open the database, recover the twins, listen. `start.ts` reads the environment and
+ * prints; tests call `run` with a configuration of their own.
+ */
+import { randomBytes, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { type EmbeddedHost, openEmbeddedHost } from "./actors/host/embedded.ts";
+import { defaultApiConfig } from "./apis/parts.ts";
+import { openApi } from "./apis/server.ts";
+import type { Config } from "./config.ts";
+import { defaultPolicy, type TwinPolicy } from "./core/device/policy.ts";
+import { openDeviceApplication } from "./gateways/mqtt/device-application.ts";
+import { openListener } from "./gateways/mqtt/listener/listener.ts";
+import { openPostgresCredentials } from "./ports/credentials/postgres.ts";
+import { openPostgresDeviceTypes } from "./ports/device-types/postgres.ts";
+import { openPostgresLog } from "./ports/event-log/postgres.ts";
+import { openPostgresFleetIndex } from "./ports/fleet-index/postgres.ts";
+import { gatewayMeter, openMetrics, watchHost } from "./ports/metrics/prometheus.ts";
+import { type Cluster, startCluster } from "./ports/postgres/cluster.ts";
+import { openPool } from "./ports/postgres/pool.ts";
+import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
+import { openPostgresTimeSeries } from "./ports/time-series/postgres.ts";
+import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
+import { startSinks } from "./sinks/start.ts";
+
+export type Running = {
+  readonly mqttPort: number;
+  readonly mqttWsPort: number;
+  readonly httpPort: number;
+  /** What the start brought back. */
+  readonly recovery: EmbeddedHost["recovery"];
+  /** Process id of the embedded PostgreSQL; null where DATABASE_URL names another. */
+  readonly postgresPid: number | null;
+  /** Rejects when something that cannot be done without has failed: the process must end then. */
+  readonly closed: Promise<void>;
+  /** Takes no more messages, commits and checkpoints what there is, and stops everything. Idempotent. */
+  close(): Promise<void>;
+};
+
+export type RunOptions = {
+  readonly config: Config;
+  readonly logger: Logger;
+  /** Told, in words for a person, what the start is doing. */
+  readonly say: (line: string) => void;
+};
+
+export async function run({ config, logger, say }: RunOptions): Promise<Running> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const failure = Promise.withResolvers<never>();
+  failure.promise.catch(() => {});
+  let closing: Promise<void> | null = null;
+  const close = () => {
+    closing ??= closeAll(closers, logger);
+    return closing;
+  };
+  /** A part that ended without being asked to takes the process with it. */
+  const vital = (name: string, ended: Promise<unknown>) => {
+    ended.then(
+      (detail) => closing ?? failure.reject(new PartEnded(name, detail)),
+      (error) => closing ?? failure.reject(new PartEnded(name, error)),
+    );
+  };
+
+  try {
+    const cluster = config.databaseUrl === "" ? await openCluster(config, say) : null;
+    if (cluster !== null) {
+      closers.push(() => cluster.stop());
+      vital("PostgreSQL", cluster.exited);
+    }
+    const url = cluster?.url ?? config.databaseUrl;
+    const pool = openPool(url, {
+      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
+    });
+    closers.push(() => pool.end());
+
+    const log = await openPostgresLog(pool);
+    closers.push(() => log.close());
+    const store = await openPostgresTwinStore(pool);
+    const series = await openPostgresTimeSeries(pool);
+    const fleet = await openPostgresFleetIndex(pool);
+    const retained = await openPostgresRetainedStore(pool);
+    const credentials = await openPostgresCredentials(pool);
+    const deviceTypes = await openPostgresDeviceTypes(pool);
+
+    const metrics = openMetrics();
+    const policies = await openPolicies(config, deviceTypes);
+    const nodeId = `${Date.now().toString(36)}-${randomBytes(4).toString("hex")}`;
+    const { openRegistry, requireCredentials } = safety(config);
+    const host = await openEmbeddedHost({
+      log,
+      store,
+      now: Date.now,
+      nodeId,
+      policyOf: policies.of,
+      openRegistry,
+      flushMs: config.flushMs,
+      checkpointMs: config.checkpointSeconds * 1000,
+      idleMs: config.idleTwinMinutes * 60_000,
+      maxTwins: config.maxTwinsInMemory,
+      onProgress: progressOf(say),
+      observeCommit: (seconds, records) => {
+        metrics.commitSeconds.observe(seconds);
+        metrics.commitRecords.observe(records);
+      },
+      logger,
+    });
+    closers.push(() => host.close());
+    vital("the twin host", host.closed);
+    watchHost(metrics, host);
+
+    const sinks = await startSinks({
+      databaseUrl: url,
+      telemetryRetentionMs: config.telemetryRetentionDays * dayMs,
+      eventRetentionMs: config.eventRetentionDays * dayMs,
+      logRetentionMs: config.logRetentionDays * dayMs,
+    });
+    closers.push(() => sinks.stop());
+    vital("the sinks", sinks.closed);
+    closers.push(async () => host.onCommitted(() => sinks.signal(host.stats().committedOffset))());
+
+    const application = openDeviceApplication({
+      host,
+      credentials: requireCredentials ? credentials : null,
+      openRegistry,
+      nodeId,
+      now: Date.now,
+      meter: gatewayMeter(metrics),
+    });
+    const listener = await openListener(
+      {
+        host: config.host,
+        port: config.mqttPort,
+        wsPort: config.mqttWsPort,
+        maxPacketBytes: config.maxPacketBytes,
+        retained,
+        now: Date.now,
+      },
+      application,
+    );
+    application.attach(listener.broker);
+    closers.push(() => listener.close());
+
+    const dashboard = join(import.meta.dirname, "web", "dist");
+    const api = await openApi(
+      {
+        host: { ...host, policiesChanged: policies.reload },
+        fleet,
+        series,
+        credentials,
+        deviceTypes,
+        broker: { ...listener.broker, publishFromApp: application.publishFromApp },
+        probes: [],
+        metrics: metrics.registry,
+        now: Date.now,
+        newId: randomUUID,
+        log: logger,
+        config: { ...defaultApiConfig, requireCredentials, dashboardRoot: existsSync(dashboard) ? dashboard : null },
+      },
+      { host: config.host, port: config.httpPort },
+    );
+    closers.push(() => api.close());
+    return {
+      mqttPort: listener.port,
+      mqttWsPort: listener.wsPort,
+      httpPort: api.port,
+      recovery: host.recovery,
+      postgresPid: cluster?.pid ?? null,
+      closed: failure.promise,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+const dayMs = 86_400_000;
+
+/** A part that everything needs has ended, unasked. */
+export class PartEnded extends Error {
+  readonly code = "PART_ENDED";
+  readonly retry = "later";
+  constructor(part: string, ending: unknown) {
+    const how = ending instanceof Error ? ending.message : ((ending as { detail?: string } | undefined)?.detail ?? "");
+    super(
+      `${part} ended${how === "" ? "" : `: ${how}`}. Doppel ends too, so that nothing is acknowledged that is not durable; start it again.`,
+    );
+    if (ending instanceof Error) this.cause = ending;
+  }
+}
+
+/** Newest first; one that fails does not keep the others from closing. */
+async function closeAll(closers: (() => Promise<unknown>)[], logger: Logger): Promise<void> {
+  for (const closer of closers.reverse()) {
+    try {
+      await closer();
+    } catch (error) {
+      logger.error({ error }, "a part did not close cleanly");
+    }
+  }
+}
+
+function openCluster(config: Config, say: (line: string) => void): Promise<Cluster> {
+  const folder = join(config.dataDir, "postgres");
+  if (!existsSync(folder)) say(`Making the database in ${folder} (once) …`);
+  return startCluster(folder, { say });
+}
+
+/** Off loopback nobody gets in without credentials, and no device is taken in unasked. */
+function safety(config: Config): { openRegistry: boolean; requireCredentials: boolean } {
+  const loopback = isLoopback(config.host);
+  return {
+    requireCredentials: config.requireCredentials === "yes" || !loopback,
+    openRegistry: config.registry === "open" || (config.registry === "auto" && loopback),
+  };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+function progressOf(say: (line: string) => void): (replayed: number, total: number) => void {
+  let toldMs = Date.now();
+  return (replayed, total) => {
+    if (Date.now() - toldMs < 1_000) return;
+    toldMs = Date.now();
+    say(`Replaying the log: ${replayed} of ${total} records …`);
+  };
+}
