@@ -71,9 +71,9 @@ function checked(packet: Packet, bytes: Buffer): Decoding<Packet> {
   const texts = stringsOf(packet);
   const properties = "properties" in packet ? packet.properties : undefined;
   const willProperties = packet.cmd === "connect" ? packet.will?.properties : undefined;
-  for (const of of [properties, willProperties]) {
-    if (of === undefined) continue;
-    for (const [name, value] of Object.entries(of)) {
+  for (const given of [properties, willProperties]) {
+    if (given === undefined) continue;
+    for (const [name, value] of Object.entries(given)) {
       if (name === "userProperties") {
         for (const [key, values] of Object.entries(value as Record<string, string | string[]>)) {
           texts.push(key, ...[values].flat());
