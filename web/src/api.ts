@@ -1,0 +1,108 @@
+import type { Json } from "../../core/json.ts";
+import { apiKey, keyWanted } from "./api-key.ts";
+import type {
+  Command,
+  Device,
+  DeviceDetail,
+  DeviceEvent,
+  DevicePage,
+  History,
+  MapPoint,
+  Page,
+  Registration,
+  ShadowView,
+  Stats,
+} from "./contract.ts";
+import { problemFrom } from "./problem.ts";
+
+/** The server's /v1 API. Every call throws `Problem` (or the browser's error when there is no answer). */
+export const api = {
+  stats: (signal?: AbortSignal) => get<Stats>("/v1/stats", signal),
+  map: (signal?: AbortSignal) => get<{ devices: MapPoint[] }>("/v1/map", signal),
+
+  devices: (query: URLSearchParams, signal?: AbortSignal) => get<DevicePage>(`/v1/devices?${query}`, signal),
+  device: (id: string, signal?: AbortSignal) => get<DeviceDetail>(device(id), signal),
+  register: (body: Registration) => send<Device>("POST", "/v1/devices", body),
+  change: (id: string, body: Registration) => send<Device>("PATCH", device(id), body),
+  remove: (id: string) => send<null>("DELETE", device(id)),
+
+  shadow: (id: string, name: string) => get<ShadowView>(`${device(id)}/shadow${named(name)}`),
+  /** Merges `desired` into the shadow, only if it still is at `version`; otherwise a Problem of status 409 or 412. */
+  desire: (id: string, name: string, desired: Json, version: number | null) =>
+    send<ShadowView>(
+      "PATCH",
+      `${device(id)}/shadow${named(name)}`,
+      { state: { desired } },
+      version === null ? {} : { "if-match": `"${version}"` },
+    ),
+
+  commands: (id: string, cursor: string | null, signal?: AbortSignal) =>
+    get<Page<Command>>(`${device(id)}/commands?${query({ limit: "20", cursor })}`, signal),
+  command: (id: string, command: string) => get<Command>(`${device(id)}/commands/${encodeURIComponent(command)}`),
+  sendCommand: (id: string, body: { name: string; parameters?: Json; expiresInSeconds?: number }) =>
+    send<Command>("POST", `${device(id)}/commands`, body),
+  cancelCommand: (id: string, command: string) =>
+    send<Command>("POST", `${device(id)}/commands/${encodeURIComponent(command)}/cancel`),
+
+  history: (id: string, range: { metric: string; from: Date; to: Date; maxPoints: number }, signal?: AbortSignal) =>
+    get<History>(
+      `${device(id)}/telemetry?${query({
+        metric: range.metric,
+        from: range.from.toISOString(),
+        to: range.to.toISOString(),
+        maxPoints: String(range.maxPoints),
+      })}`,
+      signal,
+    ),
+
+  events: (filter: { device?: string; kinds?: string; cursor?: string | null; limit?: number }, signal?: AbortSignal) =>
+    get<Page<DeviceEvent>>(
+      `${filter.device ? device(filter.device) : "/v1"}/events?${query({
+        kinds: filter.kinds ?? null,
+        cursor: filter.cursor ?? null,
+        limit: String(filter.limit ?? 20),
+      })}`,
+      signal,
+    ),
+  deadLetters: (cursor: string | null, signal?: AbortSignal) =>
+    get<Page<DeviceEvent>>(`/v1/dead-letters?${query({ limit: "50", cursor })}`, signal),
+};
+
+function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return request<T>(path, signal ? { signal } : {});
+}
+
+function send<T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<T> {
+  if (body === undefined) return request<T>(path, { method, headers });
+  return request<T>(path, {
+    method,
+    headers: { "content-type": "application/json", ...headers },
+    body: JSON.stringify(body),
+  });
+}
+
+async function request<T>(path: string, init: RequestInit): Promise<T> {
+  const headers = new Headers(init.headers);
+  headers.set("accept", "application/json");
+  if (apiKey.value) headers.set("authorization", `Bearer ${apiKey.value}`);
+  const response = await fetch(path, { ...init, headers });
+  if (response.status === 401) keyWanted.value = true;
+  if (response.status === 204) return null as T;
+  const body: unknown = await response.json().catch(() => null);
+  if (!response.ok) throw problemFrom(response.status, body);
+  return body as T;
+}
+
+function device(id: string): string {
+  return `/v1/devices/${encodeURIComponent(id)}`;
+}
+
+function named(shadow: string): string {
+  return shadow === "" ? "" : `?${query({ name: shadow })}`;
+}
+
+function query(fields: Record<string, string | null>): URLSearchParams {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(fields)) if (value !== null && value !== "") search.set(name, value);
+  return search;
+}

@@ -1,0 +1,110 @@
+import type { Json, JsonObject } from "../../core/json.ts";
+
+/** The shapes of the HTTP API and of /v1/live that the dashboard reads. Times are ISO 8601 UTC. */
+
+export type Status = "online" | "offline";
+
+export type PresenceView = {
+  status: Status;
+  since: string | null;
+  lastSeen: string | null;
+  connected: boolean;
+  flapping: boolean;
+};
+
+export type Place = { name?: string; latitude?: number; longitude?: number };
+
+export type Device = PresenceView & {
+  id: string;
+  type: string;
+  region: string;
+  location: Place | null;
+  tags: Record<string, string>;
+  firmwareVersion: string | null;
+  createdAt: string;
+};
+
+export type ShadowState = { desired?: JsonObject; reported?: JsonObject; delta?: JsonObject };
+export type ShadowView = { state: ShadowState; version: number; timestamp?: number; metadata?: JsonObject };
+
+export type Latest = {
+  value: number | boolean | string;
+  ts: string;
+  receivedAt: string;
+  count: number;
+  mean: number;
+  min: number;
+  max: number;
+  stddev: number;
+};
+
+export type Command = {
+  id: string;
+  device: string;
+  name: string;
+  parameters: Json;
+  state: string;
+  createdAt: string;
+  updatedAt: string;
+  expiresAt: string | null;
+  progress: Json;
+  result: Json;
+  reason: string | null;
+};
+
+export type DeviceDetail = Device & {
+  revision: number;
+  shadows: Record<string, ShadowView>;
+  latest: Record<string, Latest>;
+  commands: Command[];
+};
+
+export type Page<T> = { items: T[]; next: string | null };
+export type DevicePage = Page<Device> & { total: number };
+
+export type DeviceEvent = {
+  offset: string | number;
+  device: string;
+  kind: string;
+  at: string;
+  [field: string]: unknown;
+};
+
+export type Stats = {
+  devices: number;
+  online: number;
+  offline: number;
+  flapping: number;
+  regions: { region: string; devices: number; online: number }[];
+  types: (string | { type: string; devices: number; online?: number })[];
+  messagesPerSecond: number;
+  twinsInMemory: number;
+  deadLetters: Record<string, number>;
+  sinkLag: Record<string, number>;
+};
+
+export type MapPoint = [id: string, latitude: number, longitude: number, status: Status];
+
+export type RawPoint = { ts: string; value: number | boolean | string };
+export type BucketPoint = { ts: string; count: number; avg: number; min: number; max: number };
+export type History =
+  | { kind: "raw"; metric: string; from: string; to: string; points: RawPoint[] }
+  | { kind: "buckets"; metric: string; from: string; to: string; bucketSeconds: number; points: BucketPoint[] };
+
+export type Registration = {
+  id?: string;
+  type?: string;
+  region?: string;
+  location?: Place | null;
+  tags?: Record<string, string | null>;
+  firmwareVersion?: string | null;
+};
+
+export type LiveMessage =
+  | ({ type: "presence"; device: string } & PresenceView)
+  | { type: "telemetry"; device: string; ts: string; readings: Record<string, number | boolean | string> }
+  | { type: "shadow"; device: string; shadow: string; version: number; state: ShadowState | null }
+  | { type: "command"; device: string; command: string; name: string; state: string }
+  | ({ type: "stats" } & Stats)
+  | { type: "resync" }
+  | { type: "error"; detail: string };
