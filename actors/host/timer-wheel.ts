@@ -54,6 +54,11 @@ export class TimerWheel {
     for (const id of this.#ids) if (id !== undefined) yield id;
   }
 
+  /** Everything that is scheduled, in no order. */
+  ids(): IterableIterator<string> {
+    return this.#entryOf.keys();
+  }
+
   /** Wakes `id` at `atMs` (epoch ms), unless it is to be woken earlier already. */
   schedule(id: string, atMs: number): void {
     const rows = this.#rowsWith(id);
