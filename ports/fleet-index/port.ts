@@ -32,6 +32,11 @@ export type DeviceFilter = {
   readonly search?: string;
 };
 
+/** Whether apps see the record among a device's events: telemetry has its own query, and the rest is small talk. */
+export function isEvent(record: TwinRecord): boolean {
+  return record.kind !== "telemetry" && record.kind !== "seen" && record.kind !== "listening";
+}
+
 /** A record of a device as apps see it: newest first in `events`. */
 export type DeviceEvent = { readonly offset: number; readonly device: string; readonly record: TwinRecord };
 
@@ -58,6 +63,14 @@ export type FleetStats = {
   readonly types: readonly { readonly type: string; readonly devices: number; readonly online: number }[];
 };
 
+/** Where a device is: what it measured last (readings `latitude` and `longitude`), else where it is registered. */
+export type LocatedDevice = {
+  readonly id: string;
+  readonly latitude: number;
+  readonly longitude: number;
+  readonly status: "online" | "offline";
+};
+
 /** A page of a listing; `next` is the cursor of the following one, null on the last. */
 export type Page<T> = { readonly items: readonly T[]; readonly next: string | null };
 
@@ -67,6 +80,7 @@ export type Page<T> = { readonly items: readonly T[]; readonly next: string | nu
  * F1 `apply` folds log entries in and moves the progress in one transaction; a `from` that is not the stored
  *    progress throws `StaleProgress` and changes nothing.
  * F2 Pages are keyset pages: a device that is there throughout appears exactly once, whatever changes meanwhile.
+ * F3 A deregistered device is in no list and no number; its events and commands stay.
  */
 export interface FleetIndex {
   progress(): Promise<number>;
@@ -76,8 +90,13 @@ export interface FleetIndex {
   devices(filter: DeviceFilter, page: { cursor: string | null; limit: number }): Promise<Page<DeviceSummary>>;
   /** How many devices match. */
   count(filter: DeviceFilter): Promise<number>;
+  /** Up to a second old. */
   stats(): Promise<FleetStats>;
-  /** device-events and dead letters of one device (or of all: null), newest first; not telemetry nor `seen`. */
+  /** For a map: at most `limit` devices whose place is known, by id. */
+  located(limit: number): Promise<LocatedDevice[]>;
+  /** Dead letters by reason, since ever: a trim takes none away. */
+  deadLetterCounts(): Promise<Readonly<Record<string, number>>>;
+  /** device-events and dead letters of one device (or of all: null), newest first; see `isEvent`. */
   events(
     query: { device: string | null; kinds?: readonly TwinRecord["kind"][] },
     page: { cursor: string | null; limit: number },
@@ -88,12 +107,13 @@ export interface FleetIndex {
     page: { cursor: string | null; limit: number },
   ): Promise<Page<CommandSummary>>;
   command(device: string, command: string): Promise<CommandSummary | null>;
-  /** Forgets events older than `epochMs`. */
+  /** Forgets events older than `epochMs`, and commands that ended before it. */
   trimEvents(epochMs: number): Promise<void>;
 }
 
 /** A cursor that this index did not make. */
 export class BadCursor extends Error {
+  override readonly name = "BadCursor";
   readonly code = "BAD_CURSOR";
   readonly retry = "never";
 }

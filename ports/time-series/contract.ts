@@ -24,6 +24,7 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       expect(await port.progress()).toBe(0);
       expect(await port.query(aQuery())).toEqual({ kind: "raw", points: [] });
       expect(await port.metrics("pump-4")).toEqual([]);
+      expect(await port.query(aQuery({ metric: "\u0000" }))).toEqual({ kind: "raw", points: [] });
     });
 
     test("readings come back with their values, oldest first", async () => {

@@ -1,10 +1,9 @@
 /**
  * Telemetry rows in PostgreSQL's binary COPY format (PostgreSQL 18, COPY, "Binary Format").
  * Binary, because text costs twice: numbers and times printed here and parsed there.
- *
- * PostgreSQL text cannot hold U+0000, nor half a surrogate pair: both are stored as U+FFFD, which is visible.
  */
 import type { SeriesRow } from "./port.ts";
+import { storableJson, storableText } from "./storable-text.ts";
 
 export const copyColumns = "ts, received_at, log_offset, value, value_bool, device_id, metric, value_text, tags";
 const columnCount = 9;
@@ -55,17 +54,6 @@ export function copyStream(rows: readonly SeriesRow[]): Buffer {
   out.reserve(2);
   out.int16(-1);
   return out.taken();
-}
-
-/** Text as PostgreSQL can hold it. */
-export function storableText(text: string): string {
-  return text.toWellFormed().replaceAll("\u0000", "\ufffd");
-}
-
-/** A flat object of strings as JSON that `jsonb` accepts. */
-export function storableJson(strings: Readonly<Record<string, string>>): string {
-  const entries = Object.entries(strings).map(([key, value]) => [storableText(key), storableText(value)]);
-  return JSON.stringify(Object.fromEntries(entries));
 }
 
 const nothing = Buffer.alloc(0);

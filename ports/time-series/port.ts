@@ -59,6 +59,7 @@ export interface TimeSeries {
 
 /** Another writer moved the progress: read it again and go on from there. */
 export class StaleProgress extends Error {
+  override readonly name = "StaleProgress";
   readonly code = "STALE_PROGRESS";
   readonly retry = "later";
 }

@@ -10,6 +10,7 @@ import { copyColumns, copyStream } from "./copy-rows.ts";
 import { maintainPartitions, telemetrySchema } from "./partitions.ts";
 import type { Bucket, Progress, SeriesAnswer, SeriesQuery, SeriesRow, TimeSeries } from "./port.ts";
 import { ensureSchema, inTransaction, moveProgress, readProgress } from "./sink-offsets.ts";
+import { storableText } from "./storable-text.ts";
 
 const consumer = "timeseries";
 
@@ -43,7 +44,7 @@ const epochMs = (time: string) => `round(date_part('epoch', ${time}) * 1000)`;
 
 async function answer(pool: Pool, query: SeriesQuery): Promise<SeriesAnswer> {
   const { maxPoints } = query;
-  const parameters = [query.device, query.metric, time(query.fromMs), time(query.toMs)];
+  const parameters = [storableText(query.device), storableText(query.metric), time(query.fromMs), time(query.toMs)];
   const { rows } = await pool.query(
     `select (select count(*) from (select from telemetry where ${range} limit $5) as upto)::integer as count,
        ${epochMs(`(select ts from telemetry where ${range} order by ts limit 1)`)} as first,
@@ -107,7 +108,7 @@ async function metrics(pool: Pool, device: string): Promise<string[]> {
        select (select t.metric from telemetry t where t.device_id = $1 and t.metric > names.metric order by t.metric limit 1)
        from names where names.metric is not null)
      select metric from names where metric is not null`,
-    [device],
+    [storableText(device)],
   );
   return rows.map((row) => row.metric);
 }

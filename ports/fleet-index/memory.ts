@@ -1,0 +1,177 @@
+/** The fleet index as plain maps, record by record: for tests and the smallest of set-ups. */
+import { isEnded } from "../../core/device/commands.ts";
+import { isConnected, statusOf } from "../../core/device/presence.ts";
+import type { TwinRecord } from "../../core/device/records.ts";
+import { type Progress, StaleProgress } from "../time-series/port.ts";
+import { type Position, positionOf, seenMs } from "./changes.ts";
+import { decodeIdCursor, decodeOffsetCursor, encodeCursor } from "./cursor.ts";
+import {
+  type CommandSummary,
+  type DeviceEvent,
+  type DeviceFilter,
+  type DeviceSummary,
+  type FleetIndex,
+  isEvent,
+  type Page,
+} from "./port.ts";
+import { statsOf } from "./stats.ts";
+
+type StoredDevice = DeviceSummary & { readonly position: Position | null };
+type StoredCommand = CommandSummary & { readonly offset: number };
+
+export function memoryFleetIndex(): FleetIndex {
+  let stored = 0;
+  const devices = new Map<string, StoredDevice>();
+  const commands = new Map<string, StoredCommand>();
+  const deadLetters = new Map<string, number>();
+  let events: DeviceEvent[] = [];
+
+  function matching(filter: DeviceFilter): StoredDevice[] {
+    return [...devices.values()].filter((device) => matches(device, filter)).sort((a, b) => (a.id < b.id ? -1 : 1));
+  }
+
+  return {
+    async progress() {
+      return stored;
+    },
+    async apply(entries, { from, to }: Progress) {
+      if (from !== stored) throw new StaleProgress(`progress is ${stored}, not ${from}; go on from there`);
+      for (const { device, offset, record } of entries) {
+        applyToDevices(devices, device, record);
+        applyToCommands(commands, device, offset, record);
+        if (isEvent(record)) events.push({ device, offset, record });
+        if (record.kind === "deadLettered") deadLetters.set(record.reason, (deadLetters.get(record.reason) ?? 0) + 1);
+      }
+      stored = to;
+    },
+    async device(id) {
+      const device = devices.get(id);
+      return device === undefined ? null : summaryOf(device);
+    },
+    async devices(filter, { cursor, limit }) {
+      const after = decodeIdCursor(cursor);
+      const found = matching(filter).filter(({ id }) => after === null || id > after);
+      return page(found.map(summaryOf), limit, ({ id }) => encodeCursor("device", id));
+    },
+    async count(filter) {
+      return matching(filter).length;
+    },
+    async stats() {
+      return statsOf([...devices.values()].map((device) => ({ ...device, count: 1 })));
+    },
+    async located(limit) {
+      const found = matching({}).flatMap(({ id, status, position, location }) => {
+        const latitude = position?.latitude ?? location?.latitude;
+        const longitude = position?.longitude ?? location?.longitude;
+        return latitude === undefined || longitude === undefined ? [] : [{ id, latitude, longitude, status }];
+      });
+      return found.slice(0, limit);
+    },
+    async deadLetterCounts() {
+      return Object.fromEntries(deadLetters);
+    },
+    async events({ device, kinds }, { cursor, limit }) {
+      const below = decodeOffsetCursor("event", cursor) ?? Number.POSITIVE_INFINITY;
+      const found = events
+        .filter((event) => event.offset < below && (device === null || event.device === device))
+        .filter(({ record }) => kinds === undefined || kinds.includes(record.kind))
+        .reverse();
+      return page(found, limit, ({ offset }) => encodeCursor("event", offset));
+    },
+    async commands({ device, state }, { cursor, limit }) {
+      const below = decodeOffsetCursor("command", cursor) ?? Number.POSITIVE_INFINITY;
+      const found = [...commands.values()]
+        .filter((command) => command.offset < below && (device === null || command.device === device))
+        .filter((command) => state === undefined || command.state === state)
+        .sort((a, b) => b.offset - a.offset);
+      const { items, next } = page(found, limit, ({ offset }) => encodeCursor("command", offset));
+      return { items: items.map(withoutOffset), next };
+    },
+    async command(device, command) {
+      const found = commands.get(`${device}/${command}`);
+      return found === undefined ? null : withoutOffset(found);
+    },
+    async trimEvents(epochMs) {
+      events = events.filter(({ record }) => record.atMs >= epochMs);
+      for (const [key, { state, updatedAtMs }] of commands)
+        if (isEnded(state) && updatedAtMs < epochMs) commands.delete(key);
+    },
+  };
+}
+
+function applyToDevices(devices: Map<string, StoredDevice>, id: string, record: TwinRecord): void {
+  const device = devices.get(id);
+  if (record.kind === "registered") {
+    devices.set(id, { ...newDevice(id), ...record.registration });
+  } else if (record.kind === "registrationChanged") {
+    devices.set(id, { ...(device ?? newDevice(id)), ...record.registration });
+  } else if (record.kind === "deregistered") {
+    devices.delete(id);
+  } else if (device !== undefined) {
+    const lastSeenMs = Math.max(device.lastSeenMs, seenMs(record));
+    const position = record.kind === "telemetry" ? (positionOf(record.readings) ?? device.position) : device.position;
+    devices.set(id, { ...device, ...(record.kind === "presence" ? presenceOf(record) : {}), lastSeenMs, position });
+  }
+}
+
+function newDevice(
+  id: string,
+): Omit<StoredDevice, "type" | "region" | "location" | "tags" | "firmwareVersion" | "createdAtMs"> {
+  return { id, status: "offline", sinceMs: 0, lastSeenMs: 0, connected: false, flapping: false, position: null };
+}
+
+function presenceOf({ presence }: Extract<TwinRecord, { kind: "presence" }>) {
+  const { sinceMs, flapping } = presence;
+  return { status: statusOf(presence), sinceMs, connected: isConnected(presence), flapping };
+}
+
+function applyToCommands(
+  commands: Map<string, StoredCommand>,
+  device: string,
+  offset: number,
+  record: TwinRecord,
+): void {
+  if (record.kind === "commandRequested") {
+    const { command, name, parameters, atMs, expiresAtMs } = record;
+    commands.set(`${device}/${command}`, {
+      ...{ command, device, name, parameters, state: "queued", createdAtMs: atMs, updatedAtMs: atMs, expiresAtMs },
+      ...{ progress: null, result: null, reason: null, offset },
+    });
+  } else if (record.kind === "commandMoved") {
+    const known = commands.get(`${device}/${record.command}`);
+    if (known === undefined) return;
+    const {
+      to: state,
+      atMs: updatedAtMs,
+      progress = known.progress,
+      result = known.result,
+      reason = known.reason,
+    } = record;
+    commands.set(`${device}/${record.command}`, { ...known, state, updatedAtMs, progress, result, reason });
+  }
+}
+
+function matches(device: DeviceSummary, filter: DeviceFilter): boolean {
+  const { status, flapping, region, type, tag, search } = filter;
+  return (
+    (status === undefined || device.status === status) &&
+    (flapping === undefined || device.flapping === flapping) &&
+    (region === undefined || device.region === region) &&
+    (type === undefined || device.type === type) &&
+    (tag === undefined || (Object.hasOwn(device.tags, tag.name) && device.tags[tag.name] === tag.value)) &&
+    (search === undefined || device.id.toLowerCase().includes(search.toLowerCase()))
+  );
+}
+
+function page<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
+  const items = found.slice(0, limit);
+  return { items, next: found.length > limit ? cursorOf(items.at(-1)!) : null };
+}
+
+function summaryOf({ position: _, ...summary }: StoredDevice): DeviceSummary {
+  return summary;
+}
+
+function withoutOffset({ offset: _, ...command }: StoredCommand): CommandSummary {
+  return command;
+}

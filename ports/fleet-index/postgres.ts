@@ -1,0 +1,200 @@
+/**
+ * The fleet index in plain PostgreSQL (15 or newer). Its lists are read here; batches are written by postgres-apply.ts,
+ * tables made by schema.ts.
+ */
+import type { Pool } from "pg";
+import type { TwinRecord } from "../../core/device/records.ts";
+import { ensureSchema, inTransaction, moveProgress, readProgress } from "../time-series/sink-offsets.ts";
+import { storableText } from "../time-series/storable-text.ts";
+import { changesOf } from "./changes.ts";
+import { decodeIdCursor, decodeOffsetCursor, encodeCursor } from "./cursor.ts";
+import { LastSeen } from "./last-seen.ts";
+import type { CommandSummary, DeviceEvent, DeviceFilter, DeviceSummary, FleetIndex, FleetStats, Page } from "./port.ts";
+import { applyChanges } from "./postgres-apply.ts";
+import { commandColumns, commandOf, deviceColumns, deviceOf } from "./rows.ts";
+import { fleetSchema, isLocated } from "./schema.ts";
+import { statsOf } from "./stats.ts";
+
+const consumer = "fleet";
+const lastSeenIntervalMs = 30_000;
+const statsAgeMs = 1_000;
+const endedStates = ["succeeded", "failed", "rejected", "expired", "cancelled"];
+
+/** Makes its tables if they are missing. @param clock epoch ms: how old cached numbers are */
+export async function openPostgresFleetIndex(pool: Pool, clock: () => number = Date.now): Promise<FleetIndex> {
+  await ensureSchema(pool, consumer, fleetSchema);
+  const lastSeen = new LastSeen(lastSeenIntervalMs);
+  let cachedStats: { atMs: number; stats: Promise<FleetStats> } | null = null;
+
+  return {
+    progress: () => readProgress(pool, consumer),
+    async apply(entries, progress) {
+      const changes = changesOf(entries);
+      await inTransaction(pool, async (client) => {
+        // The log has what a crash takes back, progress included: no need to wait for the disk.
+        await client.query("set local synchronous_commit = off");
+        await moveProgress(client, consumer, progress);
+        await applyChanges(client, changes, (id, change) => lastSeen.due(id, change));
+      });
+      lastSeen.commit(changes.devices);
+      cachedStats = null;
+    },
+    async device(id) {
+      const { rows } = await pool.query(`select ${deviceColumns} from devices where id = $1`, [storableText(id)]);
+      return rows.length === 0 ? null : deviceOf(rows[0]);
+    },
+    devices: (filter, page) => devices(pool, filter, page),
+    async count(filter) {
+      const { where, values } = conditions(filter, []);
+      const { rows } = await pool.query(`select count(*)::integer as count from devices ${where}`, values);
+      return rows[0].count;
+    },
+    stats() {
+      const atMs = clock();
+      if (cachedStats === null || Math.abs(atMs - cachedStats.atMs) >= statsAgeMs) {
+        const stats = readStats(pool);
+        cachedStats = { atMs, stats };
+        stats.catch(() => {
+          cachedStats = null;
+        });
+      }
+      return cachedStats.stats;
+    },
+    async located(limit) {
+      const { rows } = await pool.query(
+        `select id, coalesce(latitude, (location ->> 'latitude')::double precision) as latitude,
+           coalesce(longitude, (location ->> 'longitude')::double precision) as longitude, status
+         from devices where ${isLocated()} order by id limit $1`,
+        [limit],
+      );
+      return rows;
+    },
+    async deadLetterCounts() {
+      const { rows } = await pool.query("select reason, count from dead_letter_counts");
+      return Object.fromEntries(rows.map(({ reason, count }) => [reason, Number(count)]));
+    },
+    events: (query, page) => events(pool, query, page),
+    commands: (query, page) => commands(pool, query, page),
+    async command(device, command) {
+      const { rows } = await pool.query(`select ${commandColumns} from commands where device_id = $1 and id = $2`, [
+        storableText(device),
+        storableText(command),
+      ]);
+      return rows.length === 0 ? null : commandOf(rows[0]);
+    },
+    trimEvents: (epochMs) => trim(pool, epochMs),
+  };
+}
+
+type PageRequest = { readonly cursor: string | null; readonly limit: number };
+
+async function devices(pool: Pool, filter: DeviceFilter, { cursor, limit }: PageRequest): Promise<Page<DeviceSummary>> {
+  const after = decodeIdCursor(cursor);
+  const { where, values } = conditions(filter, after === null ? [] : [["id > ?", after]]);
+  const { rows } = await pool.query(
+    `select ${deviceColumns} from devices ${where} order by id limit $${values.length + 1}`,
+    [...values, limit + 1],
+  );
+  return pageOf(rows.map(deviceOf), limit, ({ id }) => encodeCursor("device", id));
+}
+
+type Condition = readonly [sql: string, value: unknown];
+
+/** Each `?` becomes the condition's parameter. */
+function conditions(filter: DeviceFilter, more: readonly Condition[]): { where: string; values: unknown[] } {
+  const { status, flapping, region, type, tag, search } = filter;
+  const all: Condition[] = [...more];
+  if (status !== undefined) all.push(["status = ?", status]);
+  if (flapping !== undefined) all.push([flapping ? "flapping and ?::boolean" : "not flapping and ?::boolean", true]);
+  if (region !== undefined) all.push(["region = ?", storableText(region)]);
+  if (type !== undefined) all.push(["type = ?", storableText(type)]);
+  if (tag !== undefined)
+    all.push(["tags @> ?::jsonb", JSON.stringify({ [storableText(tag.name)]: storableText(tag.value) })]);
+  if (search !== undefined) all.push(["strpos(lower(id), ?) > 0", storableText(search.toLowerCase())]);
+  const sql = all.map(([condition], index) => condition.replace("?", `$${index + 1}`));
+  return { where: sql.length === 0 ? "" : `where ${sql.join(" and ")}`, values: all.map(([, value]) => value) };
+}
+
+async function readStats(pool: Pool): Promise<FleetStats> {
+  const { rows } = await pool.query(
+    `select region, type, status, flapping, count(*)::integer as count from devices group by 1, 2, 3, 4`,
+  );
+  return statsOf(rows);
+}
+
+/** Every kind that `isEvent` lets in. */
+const eventKinds: readonly TwinRecord["kind"][] = [
+  ...(["registered", "registrationChanged", "deregistered", "presence", "deadLettered"] as const),
+  ...(["shadowUpdated", "shadowDeleted", "commandRequested", "commandMoved"] as const),
+];
+
+/**
+ * The newest of each kind, then the newest of those: with several kinds PostgreSQL would otherwise read events of all
+ * kinds until it has found enough of the rare ones.
+ */
+async function events(
+  pool: Pool,
+  { device, kinds }: { device: string | null; kinds?: readonly TwinRecord["kind"][] },
+  { cursor, limit }: PageRequest,
+): Promise<Page<DeviceEvent>> {
+  const below = decodeOffsetCursor("event", cursor) ?? Number.MAX_SAFE_INTEGER;
+  const columns = "log_offset, device_id, body";
+  const newest = "order by log_offset desc limit $2";
+  const everything = device === null && kinds === undefined;
+  const text = everything
+    ? `select ${columns} from device_events where log_offset < $1 ${newest}`
+    : `select e.* from unnest($3::text[]) as wanted, lateral (
+         select ${columns} from device_events
+         where kind = wanted and log_offset < $1 ${device === null ? "" : "and device_id = $4"} ${newest}) as e
+       ${newest}`;
+  const values: unknown[] = [below, limit + 1];
+  if (!everything) values.push([...new Set(kinds ?? eventKinds)]);
+  if (device !== null) values.push(storableText(device));
+  const { rows } = await pool.query(text, values);
+  const found = rows.map((row) => ({
+    offset: Number(row.log_offset),
+    device: row.device_id as string,
+    record: JSON.parse(row.body) as TwinRecord,
+  }));
+  return pageOf(found, limit, ({ offset }) => encodeCursor("event", offset));
+}
+
+async function commands(
+  pool: Pool,
+  { device, state }: Parameters<FleetIndex["commands"]>[0],
+  { cursor, limit }: PageRequest,
+): Promise<Page<CommandSummary>> {
+  const values: unknown[] = [decodeOffsetCursor("command", cursor) ?? Number.MAX_SAFE_INTEGER, limit + 1];
+  const filters = ["log_offset < $1"];
+  if (device !== null) filters.push(`device_id = $${values.push(storableText(device))}`);
+  if (state !== undefined) filters.push(`state = $${values.push(state)}`);
+  const { rows } = await pool.query(
+    `select ${commandColumns}, log_offset from commands where ${filters.join(" and ")} order by log_offset desc limit $2`,
+    values,
+  );
+  const { items, next } = pageOf(rows, limit, (row) => encodeCursor("command", Number(row.log_offset)));
+  return { items: items.map(commandOf), next };
+}
+
+/** In bites, so that no statement holds many locks for long. */
+async function trim(pool: Pool, epochMs: number): Promise<void> {
+  const bite = 10_000;
+  for (;;) {
+    const { rowCount } = await pool.query(
+      `delete from device_events where log_offset in
+         (select log_offset from device_events where at < to_timestamp($1::double precision / 1000) limit $2)`,
+      [epochMs, bite],
+    );
+    if ((rowCount ?? 0) < bite) break;
+  }
+  await pool.query(
+    "delete from commands where state = any($1) and updated_at < to_timestamp($2::double precision / 1000)",
+    [endedStates, epochMs],
+  );
+}
+
+/** `found` holds one more than the page, if there is more. */
+function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
+  const items = found.slice(0, limit);
+  return { items, next: found.length > limit ? cursorOf(items.at(-1)!) : null };
+}
