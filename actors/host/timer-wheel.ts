@@ -14,7 +14,6 @@ const levels = 5;
 const bits = 6;
 const slots = 64;
 const lastTick = 2 ** 30 - 1;
-const shards = 64;
 const none = -1;
 
 /**
@@ -26,9 +25,7 @@ export class TimerWheel {
   readonly #originMs: number;
   /** Every entry of an earlier tick has been given out. */
   #tick = 0;
-  /** Row of each id, in many small maps: one of a million entries stands still for 0.1 s and more when it rehashes. */
-  readonly #rows = Array.from({ length: shards }, () => new Map<string, number>());
-  #size = 0;
+  readonly #entryOf = new Map<string, number>();
   readonly #ids: (string | undefined)[] = [];
   #atMs = new Float64Array(64);
   #next = new Int32Array(64);
@@ -46,12 +43,7 @@ export class TimerWheel {
 
   /** How many ids are scheduled. */
   get size(): number {
-    return this.#size;
-  }
-
-  /** Everything that is scheduled, in no order. */
-  *ids(): Generator<string> {
-    for (const id of this.#ids) if (id !== undefined) yield id;
+    return this.#entryOf.size;
   }
 
   /** Everything that is scheduled, in no order. */
@@ -61,14 +53,12 @@ export class TimerWheel {
 
   /** Wakes `id` at `atMs` (epoch ms), unless it is to be woken earlier already. */
   schedule(id: string, atMs: number): void {
-    const rows = this.#rowsWith(id);
-    const known = rows.get(id);
+    const known = this.#entryOf.get(id);
     if (known === undefined) {
       const entry = this.#newRow();
       this.#ids[entry] = id;
       this.#atMs[entry] = atMs;
-      rows.set(id, entry);
-      this.#size += 1;
+      this.#entryOf.set(id, entry);
       this.#link(entry);
     } else if (atMs < this.#atMs[known]!) {
       this.#unlink(known);
@@ -78,7 +68,7 @@ export class TimerWheel {
   }
 
   cancel(id: string): void {
-    const entry = this.#rowsWith(id).get(id);
+    const entry = this.#entryOf.get(id);
     if (entry !== undefined) this.#remove(entry);
   }
 
@@ -113,14 +103,6 @@ export class TimerWheel {
       earliest = Math.min(earliest, this.#atMs[entry]!);
     }
     return earliest;
-  }
-
-  /** By the end of the id, where most ids differ. */
-  #rowsWith(id: string): Map<string, number> {
-    const end = id.length;
-    return this.#rows[
-      (id.charCodeAt(end - 1) + id.charCodeAt(end - 2) * 13 + id.charCodeAt(end - 3) * 31) % shards || 0
-    ]!;
   }
 
   /** The moment's tick, within what the wheel can tell apart. */
@@ -165,9 +147,7 @@ export class TimerWheel {
 
   #remove(entry: number): void {
     this.#unlink(entry);
-    const id = this.#ids[entry]!;
-    this.#rowsWith(id).delete(id);
-    this.#size -= 1;
+    this.#entryOf.delete(this.#ids[entry]!);
     this.#ids[entry] = undefined;
     this.#next[entry] = this.#free;
     this.#free = entry;
