@@ -10,8 +10,10 @@ test("an id is due at its moment, not before, and once", () => {
   wheel.schedule("pump-4", start + 60_000);
   expect(wheel.due(start + 59_999)).toEqual([]);
   expect(wheel.due(start + 60_000)).toEqual(["pump-4"]);
-  expect(wheel.due(start + 60_000)).toEqual([]);
   expect(wheel.size).toBe(0);
+  expect(wheel.due(start + 60_000)).toEqual([]);
+  wheel.schedule("pump-4", Number.POSITIVE_INFINITY);
+  expect([wheel.size, wheel.due(start + day)]).toEqual([1, []]);
 });
 
 test("a later renewal keeps the earlier moment, and an earlier one replaces the later", () => {

@@ -15,11 +15,15 @@ const bits = 6;
 const slots = 64;
 const lastTick = 2 ** 30 - 1;
 const none = -1;
+const parked = 0xffff;
 
 /**
  * Entries are rows of parallel arrays, chained into their slot's list: nothing is allocated per entry but its place in
  * the map. An entry of level L has all bits above that level in common with the wheel's current tick, so within a level
  * a later slot is later, and a higher level is later than every lower one.
+ *
+ * Nearly everyone who is woken is scheduled anew at once. So what `due` gave out is parked: it keeps its row until the
+ * next call. Else the map would rehash after every million wakes, and stand still for 80 ms.
  */
 export class TimerWheel {
   readonly #originMs: number;
@@ -30,8 +34,11 @@ export class TimerWheel {
   #atMs = new Float64Array(64);
   #next = new Int32Array(64);
   #previous = new Int32Array(64);
-  /** Level × 64 + slot. */
+  /** Level × 64 + slot, or `parked`. */
   #slotOf = new Uint16Array(64);
+  /** What the last `due` gave out; some of it may be scheduled again by now. */
+  #parked: number[] = [];
+  #size = 0;
   readonly #heads = new Int32Array(levels * slots).fill(none);
   /** First of the chain of rows that are free to use, through `#next`. */
   #free = none;
@@ -43,38 +50,47 @@ export class TimerWheel {
 
   /** How many ids are scheduled. */
   get size(): number {
-    return this.#entryOf.size;
+    return this.#size;
   }
 
   /** Everything that is scheduled, in no order. */
-  ids(): IterableIterator<string> {
-    return this.#entryOf.keys();
+  *ids(): Generator<string> {
+    for (const [id, entry] of this.#entryOf) if (this.#slotOf[entry] !== parked) yield id;
   }
 
   /** Wakes `id` at `atMs` (epoch ms), unless it is to be woken earlier already. */
   schedule(id: string, atMs: number): void {
-    const known = this.#entryOf.get(id);
-    if (known === undefined) {
-      const entry = this.#newRow();
+    let entry = this.#entryOf.get(id);
+    if (entry === undefined) {
+      entry = this.#newRow();
       this.#ids[entry] = id;
-      this.#atMs[entry] = atMs;
       this.#entryOf.set(id, entry);
-      this.#link(entry);
-    } else if (atMs < this.#atMs[known]!) {
-      this.#unlink(known);
-      this.#atMs[known] = atMs;
-      this.#link(known);
+      this.#size += 1;
+    } else if (this.#slotOf[entry] === parked) {
+      this.#size += 1;
+    } else {
+      if (atMs >= this.#atMs[entry]!) return;
+      this.#unlink(entry);
     }
+    this.#atMs[entry] = atMs;
+    this.#link(entry);
   }
 
   cancel(id: string): void {
     const entry = this.#entryOf.get(id);
-    if (entry !== undefined) this.#remove(entry);
+    if (entry === undefined) return;
+    if (this.#slotOf[entry] !== parked) {
+      this.#unlink(entry);
+      this.#size -= 1;
+    }
+    this.#forget(entry);
   }
 
   /** Takes out the ids whose moment has come, at most `atMost`: about in the order of their moments. */
   due(nowMs: number, atMost = Number.POSITIVE_INFINITY): string[] {
     const ids: string[] = [];
+    for (const entry of this.#parked) if (this.#slotOf[entry] === parked) this.#forget(entry);
+    this.#parked = [];
     // A clock that was set back still finds what is overdue: that lies in the current tick's slot.
     const target = Math.max(this.#tick, this.#tickOf(nowMs));
     while (ids.length < atMost) {
@@ -139,16 +155,20 @@ export class TimerWheel {
       const next = this.#next[entry]!;
       if (this.#atMs[entry]! <= nowMs) {
         ids.push(this.#ids[entry]!);
-        this.#remove(entry);
+        this.#unlink(entry);
+        this.#slotOf[entry] = parked;
+        this.#parked.push(entry);
+        this.#size -= 1;
       }
       entry = next;
     }
   }
 
-  #remove(entry: number): void {
-    this.#unlink(entry);
+  /** Gives the row of an entry that is in no slot free. */
+  #forget(entry: number): void {
     this.#entryOf.delete(this.#ids[entry]!);
     this.#ids[entry] = undefined;
+    this.#slotOf[entry] = 0;
     this.#next[entry] = this.#free;
     this.#free = entry;
   }
