@@ -1,3 +1,5 @@
+import { isJsonObject } from "../json.ts";
+
 /** The numbers by which twins of one device type are judged; all times in milliseconds. */
 export type TwinPolicy = {
   /** Online without a message for this long → offline. */
@@ -33,3 +35,48 @@ export const defaultPolicy: TwinPolicy = {
   maxClockAheadMs: 24 * 3_600_000,
   maxOpenCommands: 100,
 };
+
+/** A policy's numbers, or every problem with them as a sentence. */
+export type ParsedPolicy =
+  | { readonly kind: "policy"; readonly policy: Partial<TwinPolicy> }
+  | { readonly kind: "refused"; readonly problems: readonly string[] };
+
+/** Reads numbers that override the defaults, as an operator gave them. A field that is absent keeps its default. */
+export function parsePolicy(value: unknown): ParsedPolicy {
+  if (!isJsonObject(value)) return { kind: "refused", problems: ['A policy is an object like {"silenceMs": 60000}.'] };
+  const policy: Partial<Record<keyof TwinPolicy, number>> = {};
+  const problems: string[] = [];
+  for (const [field, number] of Object.entries(value)) {
+    if (!isField(field)) {
+      problems.push(
+        `"${field.slice(0, 60)}" is no number of a policy; there are ${Object.keys(defaultPolicy).join(", ")}.`,
+      );
+      continue;
+    }
+    const most = largest[field] ?? maxMs;
+    if (typeof number === "number" && Number.isSafeInteger(number) && number >= 1 && number <= most)
+      policy[field] = number;
+    else
+      problems.push(`${field} is ${JSON.stringify(number).slice(0, 60)} but needs a whole number from 1 to ${most}.`);
+  }
+  return problems.length === 0 ? { kind: "policy", policy } : { kind: "refused", problems };
+}
+
+/** The whole policy of a type: the defaults, and over them what its numbers say. */
+export function policyWith(numbers: Partial<TwinPolicy> | undefined): TwinPolicy {
+  return { ...defaultPolicy, ...numbers };
+}
+
+/** A year: longer times mean "never", and one too many zeros. */
+const maxMs = 365 * 86_400_000;
+/** What is no time, and what one twin in memory can bear. */
+const largest: Partial<Record<keyof TwinPolicy, number>> = {
+  flapEdges: 100,
+  shadowMaxBytes: 1_048_576,
+  shadowMaxDepth: 32,
+  maxOpenCommands: 10_000,
+};
+
+function isField(field: string): field is keyof TwinPolicy {
+  return Object.hasOwn(defaultPolicy, field);
+}

@@ -1,0 +1,4 @@
+import { deviceTypesContract } from "./contract.ts";
+import { openMemoryDeviceTypes } from "./memory.ts";
+
+deviceTypesContract("memory", async () => ({ deviceTypes: openMemoryDeviceTypes(), close: async () => {} }));
