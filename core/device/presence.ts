@@ -121,6 +121,7 @@ export const presenceMachine = setup({
     hasSession: ({ context }) => context.session !== null,
     heardOtherwise: ({ context, event }) => event.type === "sessionOrphaned" && event.heard && context.session !== null,
     tooManyEdges: ({ context, event }) => {
+      if (context.edgesMs.length === 0) return false; // Also at the machine's own start, an event without a policy.
       const { flapEdges, flapWindowMs } = event.policy;
       const from = event.atMs - flapWindowMs;
       return flapEdges > 0 && context.edgesMs.filter((edgeMs) => edgeMs > from).length >= flapEdges;
