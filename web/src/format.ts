@@ -12,7 +12,7 @@ export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return "–";
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return wholes.format(value).replace("-", "−");
   const size = Math.abs(value);
-  if (size >= 1e9 || size < 1e-4) return value.toExponential(3).replace("-", "−");
+  if (size >= 1e9 || size < 1e-4) return value.toExponential(3).replaceAll("-", "−");
   if (size >= 1000) return wholes.format(Math.round(value * 10) / 10).replace("-", "−");
   return String(Number(value.toPrecision(4))).replace("-", "−");
 }
@@ -23,6 +23,15 @@ export function formatValue(value: Json | undefined): string {
   if (typeof value === "number") return formatNumber(value);
   if (typeof value === "string") return value;
   return JSON.stringify(value);
+}
+
+/** JSON on one line, exact, with a space after each comma so that it can wrap; "" for nothing at all. */
+export function formatJson(value: Json | undefined): string {
+  if (value === undefined) return "";
+  if (Array.isArray(value)) return `[${value.map(formatJson).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const fields = Object.entries(value).map(([name, field]) => `${JSON.stringify(name)}: ${formatJson(field)}`);
+  return fields.length === 0 ? "{}" : `{${fields.join(", ")}}`;
 }
 
 /** The largest unit that says enough: "now", "12 s", "5 min", "3 h", "8 d", "2 y". */

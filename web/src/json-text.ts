@@ -1,4 +1,5 @@
 import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
+import { jsonFault } from "./json-fault.ts";
 
 export type JsonText<T> = { kind: "json"; value: T } | { kind: "broken"; message: string };
 
@@ -23,10 +24,8 @@ export function readJsonObject(text: string): JsonText<JsonObject> {
 
 function mistake(text: string, message: string): string {
   if (text.trim() === "") return "This is empty. Write {} for nothing.";
-  const reason = message.replace(/ in JSON at position.*| \(line.*|^JSON\.parse: /g, "").replace(/, "?\.*.*$/s, "");
-  const place = /at position (\d+)/.exec(message);
-  const position = place ? Number(place[1]) : /end of/.test(message) ? text.length : null;
-  if (position === null) return `${reason}.`;
-  const before = text.slice(0, position).split("\n");
-  return `Line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: ${reason}.`;
+  const fault = jsonFault(text);
+  if (!fault) return message;
+  const before = text.slice(0, fault.offset).split("\n");
+  return `Line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}: expected ${fault.expected}.`;
 }

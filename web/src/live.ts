@@ -26,8 +26,7 @@ export function follow(what: Following, onMessage: (message: LiveMessage) => voi
   listeners.add(onMessage);
   const before = followed.get(what) ?? 0;
   followed.set(what, before + 1);
-  if (socket === null && retry === undefined) open();
-  else if (before === 0) tell("subscribe", [what]);
+  if (before === 0) tell("subscribe", [what]);
   return () => {
     listeners.delete(onMessage);
     const left = (followed.get(what) ?? 1) - 1;
@@ -38,6 +37,11 @@ export function follow(what: Following, onMessage: (message: LiveMessage) => voi
     followed.delete(what);
     tell("unsubscribe", [what]);
   };
+}
+
+/** Connects, before anyone follows anything: the page shows at once whether it is live. */
+export function start(): void {
+  if (socket === null && retry === undefined) open();
 }
 
 function open(): void {

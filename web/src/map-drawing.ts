@@ -72,7 +72,8 @@ export function drawMap(
     context.stroke(world.land);
   }
   context.setTransform(density, 0, 0, density, 0, 0);
-  const radius = placed.length > 3000 ? 1.9 : placed.length > 300 ? 2.6 : 3.6;
+  const crowded = placed.length > 3000 ? 1.25 : placed.length > 300 ? 2.2 : 3.4;
+  const radius = Math.min(4.5, crowded * (frame.width < 500 ? 0.75 : 1) * view.scale ** 0.45);
   // Offline last: what needs a look is never hidden below what does not.
   for (const online of [true, false]) {
     context.fillStyle = online ? colours.online : colours.offline;
@@ -85,7 +86,7 @@ export function drawMap(
       context.moveTo(x + radius, y);
       context.arc(x, y, radius, 0, 2 * Math.PI);
     }
-    context.globalAlpha = 0.82;
+    context.globalAlpha = online ? 0.7 : 0.9;
     context.fill();
     context.globalAlpha = 1;
   }

@@ -34,7 +34,7 @@ export function makeFleet(count: number, nowMs: number): Device[] {
   return Array.from({ length: count }, (_, index) => {
     const type = types[Math.floor(next() ** 1.4 * types.length)] ?? "pump";
     const [region, name, latitude, longitude] = cities[Math.floor(next() ** 1.3 * cities.length)] ?? cities[0]!;
-    const spread = () => (next() + next() + next() - 1.5) * 12;
+    const spread = () => (next() + next() + next() - 1.5) * (next() < 0.3 ? 22 : 9);
     const online = next() > 0.11;
     const sinceMs = nowMs - Math.floor(next() ** 3 * 9 * dayMs) - 4000;
     return {
@@ -127,7 +127,7 @@ export function detailOf(device: Device, nowMs: number): DeviceDetail {
       mean: numbers ? value * 0.98 : 0,
       min: numbers ? Math.min(value * 0.7, value * 1.3) : 0,
       max: numbers ? Math.max(value * 0.7, value * 1.3) : 0,
-      stddev: numbers ? Math.abs(value * 0.11) : 0,
+      stddev: numbers ? Math.abs(value * (metric === "temperature" ? 0.11 : 0.04)) : 0,
     };
   }
   const timestamp = Math.floor(nowMs / 1000) - 340;

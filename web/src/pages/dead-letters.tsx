@@ -1,21 +1,29 @@
 import "../style/lists.css";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import { api } from "../api.ts";
 import type { DeviceEvent } from "../contract.ts";
+import { stats, useFleetStats } from "../fleet.ts";
 import { formatWords } from "../format.ts";
 import { Pager, usePager } from "../parts/pager.tsx";
 import { ProblemBox } from "../parts/problem-box.tsx";
 import { Time } from "../parts/time.tsx";
 import { useTitle } from "../parts/use-title.ts";
+import { useThrottled } from "../use-live.ts";
 import { useResource } from "../use-resource.ts";
 
 /** Messages that were refused, each with the reason and what was sent. */
 export function DeadLetters() {
   useTitle("Dead letters");
+  useFleetStats();
   const pager = usePager();
   const page = useResource(`dead/${pager.cursor}`, (signal) => api.deadLetters(pager.cursor, signal));
   const letters = page.data?.items ?? [];
+  const count = Object.values(stats.value?.deadLetters ?? {}).reduce((sum, of) => sum + of, 0);
+  const refresh = useThrottled(page.reload, 2000);
+  useEffect(() => {
+    if (count > 0 && pager.page === 0) refresh();
+  }, [count, pager.page, refresh]);
   return (
     <>
       <header class="page-head">

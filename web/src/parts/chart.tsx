@@ -3,7 +3,7 @@ import "../style/chart.css";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import type { ChartColumns } from "../chart-columns.ts";
-import { formatNumber } from "../format.ts";
+import { formatLocal, formatNumber } from "../format.ts";
 import { colour, drawn } from "../theme.ts";
 import { useWidth } from "./use-width.ts";
 
@@ -76,7 +76,7 @@ function options(width: number, banded: boolean, onSelect: (from: number, to: nu
     height,
     padding: [12, 14, 0, 0],
     series: [
-      { label: "time", value: "{YYYY}-{MM}-{DD} {HH}:{mm}:{ss}" },
+      { label: "time", value: (_, at) => (at === null ? "–" : formatLocal(at * 1000, Date.now())) },
       ...(banded
         ? [
             { ...edge, label: "highest" },
@@ -86,7 +86,7 @@ function options(width: number, banded: boolean, onSelect: (from: number, to: nu
       middle,
     ],
     ...(banded ? { bands: [{ series: [1, 2] as [number, number], fill: colour("band-chart") }] } : {}),
-    scales: { x: { time: true }, y: { range: { min: { pad: 0.12 }, max: { pad: 0.12 } } } },
+    scales: { x: { time: true }, y: { range: withAir } },
     axes: [
       { ...axis, values: timeLabels, size: 36, space: 70 },
       { ...axis, values: (_, splits) => splits.map(formatNumber), size: axisWidth },
@@ -104,6 +104,13 @@ function options(width: number, banded: boolean, onSelect: (from: number, to: nu
       ],
     },
   };
+}
+
+/** The y range with some air; a constant is not blown up to fill it. */
+function withAir(_: uPlot, low: number | null, high: number | null): [number, number] {
+  if (low === null || high === null) return [0, 1];
+  const air = high > low ? (high - low) * 0.1 : Math.max(0.5, Math.abs(high) * 0.05);
+  return [low - air, high + air];
 }
 
 /** Room for the longest label of the y axis, px. */

@@ -25,7 +25,7 @@ export function FleetMap() {
   const canvas = useRef<HTMLCanvasElement>(null);
   const drag = useRef<{ x: number; y: number; moved: boolean } | null>(null);
   const width = useWidth(box);
-  const frame = useMemo(() => ({ width, height: Math.round(Math.max(190, width * 0.485)) }), [width]);
+  const frame = useMemo(() => ({ width, height: Math.round(Math.max(190, width * 0.462)) }), [width]);
 
   useEffect(() => {
     loadLand().then(setLand, () => setLand(null)); // without it the dots still show

@@ -10,8 +10,8 @@ const MetricHistory = lazy(() => import("./metric-history.tsx").then((part) => p
 export function Metrics(props: { device: DeviceDetail }) {
   const { device } = props;
   const metrics = Object.entries(device.latest).sort(([a], [b]) => a.localeCompare(b));
-  const [chosen, setChosen] = useState<string | null>(null);
-  const metric = chosen !== null && chosen in device.latest ? chosen : firstNumber(metrics);
+  const [chosen, setChosen] = useState(() => liveliest(metrics));
+  const metric = chosen !== null && chosen in device.latest ? chosen : liveliest(metrics);
   const latest = metric === null ? undefined : device.latest[metric];
   if (metric === null || !latest) {
     return (
@@ -80,6 +80,10 @@ function Statistics(props: { latest: Latest }) {
   );
 }
 
-function firstNumber(metrics: [string, Latest][]): string | null {
-  return (metrics.find(([, state]) => typeof state.value === "number") ?? metrics[0])?.[0] ?? null;
+/** What to show at first: the number that varies most for its size; a flat line tells little. */
+function liveliest(metrics: [string, Latest][]): string | null {
+  const variation = ([, { value, mean, stddev }]: [string, Latest]) =>
+    typeof value === "number" ? stddev / Math.max(1e-9, Math.abs(mean)) : -1;
+  const [first] = [...metrics].sort((a, b) => variation(b) - variation(a));
+  return first?.[0] ?? null;
 }

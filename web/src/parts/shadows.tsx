@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import type { DeviceDetail, ShadowView } from "../contract.ts";
-import { formatValue } from "../format.ts";
+import { formatJson } from "../format.ts";
 import { differences, type ShadowRow, shadowRows } from "../shadow-rows.ts";
 import { DesiredEditor } from "./desired-editor.tsx";
 import { Dialog } from "./dialog.tsx";
@@ -99,13 +99,13 @@ function SideBySide(props: { shadow: ShadowView }) {
 function Row(props: { row: ShadowRow }) {
   const { row } = props;
   return (
-    <tr class={row.differs && !row.branch ? "differs" : ""}>
+    <tr class={row.branch ? "branch" : row.differs ? "differs" : ""}>
       <th scope="row" style={{ paddingInlineStart: `${12 + row.depth * 14}px` }}>
         {row.name}
       </th>
-      <td>{formatValue(row.desired)}</td>
-      <td>{formatValue(row.reported)}</td>
-      <td>{row.differs && !row.branch ? <b>{formatValue(row.desired)}</b> : ""}</td>
+      <td>{formatJson(row.desired)}</td>
+      <td>{formatJson(row.reported)}</td>
+      <td>{row.differs && !row.branch ? <b>{formatJson(row.desired)}</b> : ""}</td>
     </tr>
   );
 }
