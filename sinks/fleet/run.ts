@@ -1,0 +1,13 @@
+import type { FleetIndex } from "../../ports/fleet-index/port.ts";
+import type { Target } from "../consumer.ts";
+import { deviceEventsOf } from "./fold.ts";
+
+/** The whole log into the fleet index, which folds it further. */
+export function fleetTarget(fleet: FleetIndex): Target {
+  return {
+    name: "fleet",
+    progress: () => fleet.progress(),
+    commit: (items, progress) => fleet.apply(deviceEventsOf(items), progress),
+    weigh: () => 1,
+  };
+}

@@ -1,0 +1,13 @@
+import type { TimeSeries } from "../../ports/time-series/port.ts";
+import type { Target } from "../consumer.ts";
+import { readingsIn, rowsOf } from "./fold.ts";
+
+/** Telemetry from the log into the time series. */
+export function timeSeriesTarget(series: TimeSeries): Target {
+  return {
+    name: "timeseries",
+    progress: () => series.progress(),
+    commit: (items, progress) => series.write(rowsOf(items), progress),
+    weigh: readingsIn,
+  };
+}
