@@ -89,6 +89,9 @@ export class Client implements Way {
     } else if (type === 4 && end - start === 4) {
       this.session.outgoing.acknowledged(data.readUInt16BE(body));
       return;
+    } else if (type === 12 && data[start] === 0xc0 && end - start === 2) {
+      this.#connection.outbox.send(pingresp);
+      return;
     }
     const decoded = decodePacket(data.subarray(start, end), this.request.protocolVersion);
     if (decoded.kind === "problem") {
@@ -99,7 +102,7 @@ export class Client implements Way {
   }
 
   ready(): boolean {
-    return this.#connection.outbox.buffered < this.#listening.limits.maxBufferedBytes;
+    return !this.#connection.outbox.full();
   }
 
   publish(delivery: Delivery, packetId: number, dup: boolean): boolean {
@@ -156,13 +159,10 @@ export class Client implements Way {
       case "unsubscribe":
         unsubscribe(packet, this, this.#connection, this.#listening);
         return;
-      case "pingreq":
-        outbox.send(pingresp);
-        return;
       case "disconnect":
         this.#disconnect(packet);
         return;
-      default: // CONNECT again, AUTH that was never agreed on, packets that only servers send
+      default: // CONNECT again, a malformed ping, AUTH that was never agreed on, packets that only servers send
         this.#connection.violation("protocol error", 0x82);
     }
   }

@@ -39,6 +39,7 @@ export class Connection {
   readonly #closed: (connection: Connection) => void;
   readonly #holds = new Set<Hold>();
   #phase: Phase = { kind: "new" };
+  #fresh = true;
 
   constructor(stream: Duplex, remoteAddress: string, listening: Listening, closed: (connection: Connection) => void) {
     this.#stream = stream;
@@ -46,19 +47,19 @@ export class Connection {
     this.#listening = listening;
     this.#closed = closed;
     this.#openedAtMs = listening.now();
-    this.outbox = new Outbox(stream, listening.flusher);
+    this.outbox = new Outbox(stream, listening.flusher, listening.limits.maxBufferedBytes, () => {
+      this.release("unread output");
+      if (this.#phase.kind === "open") this.#phase.client.session.outgoing.pump();
+    });
     this.#reader = new PacketReader(
       listening.limits.maxPacketBytes,
       (data, start, body, end) => this.#packet(data, start, body, end),
       (problem) => this.violation(problem, problem === "packet too large" ? 0x95 : 0x81),
     );
     stream.on("data", (chunk: Buffer) => {
+      if (this.#fresh && !this.#beginsWithConnect(chunk)) return;
       this.#reader.push(chunk);
-      if (this.outbox.buffered > listening.limits.maxBufferedBytes) this.hold("unread output");
-    });
-    stream.on("drain", () => {
-      this.release("unread output");
-      if (this.#phase.kind === "open") this.#phase.client.session.outgoing.pump();
+      if (this.outbox.full()) this.hold("unread output");
     });
     stream.on("error", () => {}); // `close` follows
     stream.on("close", () => {
@@ -126,6 +127,14 @@ export class Connection {
   /** At once, without waiting for what is still to be sent. */
   destroy(): void {
     this.#stream.destroy();
+  }
+
+  /** By the first byte, so that nothing else is waited for. */
+  #beginsWithConnect(chunk: Buffer): boolean {
+    this.#fresh = false;
+    if (chunk[0] === 0x10) return true;
+    this.violation("protocol error", 0x82); // C1
+    return false;
   }
 
   #packet(data: Buffer, start: number, body: number, end: number): void {

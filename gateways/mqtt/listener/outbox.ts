@@ -19,24 +19,36 @@ export class FlushAtTickEnd {
   }
 }
 
-/** What one connection is to be sent, collected until the end of the tick. */
+/**
+ * What one connection is to be sent, collected until the end of the tick. Who is told that it is full hears when there
+ * is room again.
+ */
 export class Outbox {
   readonly #stream: Duplex;
   readonly #flusher: FlushAtTickEnd;
+  readonly #maxBufferedBytes: number;
+  readonly #onRoom: () => void;
+  #someoneWaits = false;
   #chunks: Uint8Array[] = [];
   #bytes = 0;
   /** First byte << 16 | packet id. */
   #acks: number[] = [];
   #waiting = false;
 
-  constructor(stream: Duplex, flusher: FlushAtTickEnd) {
+  constructor(stream: Duplex, flusher: FlushAtTickEnd, maxBufferedBytes: number, onRoom: () => void) {
     this.#stream = stream;
     this.#flusher = flusher;
+    this.#maxBufferedBytes = Math.max(maxBufferedBytes, stream.writableHighWaterMark); // below it there is no `drain`
+    this.#onRoom = onRoom;
+    stream.on("drain", () => this.#room());
   }
 
-  /** Bytes that the client has not taken yet. */
-  get buffered(): number {
-    return this.#bytes + this.#acks.length * 4 + this.#stream.writableLength;
+  /** True while the client has too much that it has not taken; then `onRoom` follows. */
+  full(): boolean {
+    const buffered = this.#bytes + this.#acks.length * 4 + this.#stream.writableLength;
+    if (buffered < this.#maxBufferedBytes) return false;
+    this.#someoneWaits = true;
+    return true;
   }
 
   send(packet: Uint8Array): void {
@@ -55,11 +67,18 @@ export class Outbox {
   flush(): void {
     this.#waiting = false;
     if (this.#acks.length > 0) this.#encodeAcks();
-    if (this.#chunks.length === 0) return;
+    if (this.#chunks.length === 0 || !this.#stream.writable) return;
     const data = this.#chunks.length === 1 ? this.#chunks[0]! : Buffer.concat(this.#chunks);
     this.#chunks = [];
     this.#bytes = 0;
-    if (this.#stream.writable) this.#stream.write(data);
+    this.#stream.write(data);
+    if (!this.#stream.writableNeedDrain) this.#room(); // no `drain` will come
+  }
+
+  #room(): void {
+    if (!this.#someoneWaits) return;
+    this.#someoneWaits = false;
+    this.#onRoom();
   }
 
   #encodeAcks(): void {
