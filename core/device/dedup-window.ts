@@ -106,8 +106,9 @@ function withSeq(sequence: SequenceWindow, seq: number): SequenceWindow {
   return (missing & bit) === 0n ? sequence : { boot, newest, missing: missing ^ bit };
 }
 
-function rememberHash({ boots, ring, next }: DedupWindow, hash: number): DedupWindow {
-  if (ring.includes(hash)) return { boots, ring, next };
+function rememberHash(window: DedupWindow, hash: number): DedupWindow {
+  const { boots, ring, next } = window;
+  if (ring.includes(hash)) return window;
   if (ring.length < ringSize) return { boots, ring: ring.concat(hash), next };
   const replaced = ring.slice();
   replaced[next] = hash;
