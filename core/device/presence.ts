@@ -128,13 +128,13 @@ export const presenceMachine = setup({
     },
   },
   actions: {
-    open: assign(({ context, event }) =>
+    openSession: assign(({ context, event }) =>
       event.type === "connected" ? { session: event.session, ended: null } : context,
     ),
-    end: assign(({ context }) => ({ session: null, ended: context.session ?? context.ended })),
+    endSession: assign(({ context }) => ({ session: null, ended: context.session ?? context.ended })),
     // P5: not remembered as ended, so that its word still counts if the process was not gone after all.
-    forget: assign(() => ({ session: null })),
-    suspect: assign(({ event }) => ({
+    forgetSession: assign(() => ({ session: null })),
+    noteLoss: assign(({ event }) => ({
       suspectSinceMs: event.atMs,
       reason: event.type === "disconnected" ? event.reason : "last will",
     })),
@@ -155,38 +155,38 @@ export const presenceMachine = setup({
       states: {
         offline: {
           on: {
-            connected: { guard: "newerSession", target: "online", actions: ["open", "announce"] },
-            disconnected: { guard: "liveSessionEnds", actions: "end" },
+            connected: { guard: "newerSession", target: "online", actions: ["openSession", "announce"] },
+            disconnected: { guard: "liveSessionEnds", actions: "endSession" },
             statusOffline: {},
             heard: { guard: "fromDevice", target: "online", actions: "announce" },
             silenceElapsed: {},
             graceElapsed: {},
-            sessionOrphaned: { guard: "hasSession", actions: "forget" },
+            sessionOrphaned: { guard: "hasSession", actions: "forgetSession" },
           },
         },
         online: {
           on: {
-            connected: { guard: "newerSession", actions: "open" },
+            connected: { guard: "newerSession", actions: "openSession" },
             disconnected: [
-              { guard: "liveSessionEndsGracefully", target: "offline", actions: ["end", "announce"] },
-              { guard: "liveSessionEnds", target: "suspect", actions: ["end", "suspect"] },
+              { guard: "liveSessionEndsGracefully", target: "offline", actions: ["endSession", "announce"] },
+              { guard: "liveSessionEnds", target: "suspect", actions: ["endSession", "noteLoss"] },
             ],
             statusOffline: [
               { guard: "ownWord", target: "offline", actions: "announce" },
-              { guard: "willOfLiveSession", target: "suspect", actions: ["end", "suspect"] },
+              { guard: "willOfLiveSession", target: "suspect", actions: ["endSession", "noteLoss"] },
             ],
             heard: {},
             silenceElapsed: { target: "offline", actions: "announce" },
             graceElapsed: {},
             sessionOrphaned: [
-              { guard: "heardOtherwise", actions: "forget" },
-              { guard: "hasSession", target: "offline", actions: ["forget", "announce"] },
+              { guard: "heardOtherwise", actions: "forgetSession" },
+              { guard: "hasSession", target: "offline", actions: ["forgetSession", "announce"] },
             ],
           },
         },
         suspect: {
           on: {
-            connected: { guard: "newerSession", target: "online", actions: "open" },
+            connected: { guard: "newerSession", target: "online", actions: "openSession" },
             disconnected: {},
             statusOffline: { guard: "anyWord", target: "offline", actions: "announceLoss" },
             heard: { guard: "fromDevice", target: "online" },
