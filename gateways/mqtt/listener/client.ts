@@ -2,12 +2,12 @@ import { generate, type IDisconnectPacket, type IPublishPacket, type Packet } fr
 import type { MqttConnection } from "../broker-port.ts";
 import { boundedExpiry, type ConnectRequest, publishProperties } from "./connect.ts";
 import type { Connection, Ending } from "./connection.ts";
-import { asBuffer } from "./fan-out.ts";
 import { IncomingPublishes } from "./incoming-publishes.ts";
 import type { Listening } from "./listening.ts";
 import { ack } from "./outbox.ts";
 import type { Way } from "./outgoing.ts";
 import { decodePacket } from "./packet-decoder.ts";
+import { asBuffer } from "./payload.ts";
 import { PublishDecoder } from "./publish-decoder.ts";
 import { type Delivery, encodePublish } from "./publish-encoder.ts";
 import type { DelayedWill, Session } from "./session.ts";

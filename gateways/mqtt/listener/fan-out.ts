@@ -1,4 +1,5 @@
 import type { OutgoingPublish } from "../broker-port.ts";
+import { toKeep } from "./payload.ts";
 import type { Delivery, Message } from "./publish-encoder.ts";
 import type { Session, Subscription } from "./session.ts";
 import type { SubscriptionTree } from "./subscription-tree.ts";
@@ -71,7 +72,7 @@ export function messageOf(publish: OutgoingPublish, nowMs: number): Message {
   const properties = publish.properties ?? null;
   return {
     topic: publish.topic,
-    payload: typeof payload === "string" ? Buffer.from(payload, "utf8") : asBuffer(payload),
+    payload: typeof payload === "string" ? Buffer.from(payload, "utf8") : toKeep(payload),
     properties,
     expiresAtMs: expiry(properties?.messageExpiryInterval, nowMs),
   };
@@ -79,9 +80,4 @@ export function messageOf(publish: OutgoingPublish, nowMs: number): Message {
 
 export function expiry(seconds: number | undefined, nowMs: number): number | null {
   return seconds === undefined ? null : nowMs + seconds * 1_000;
-}
-
-/** The same memory, not a copy. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

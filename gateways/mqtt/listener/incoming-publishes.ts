@@ -2,10 +2,11 @@ import { generate } from "mqtt-packet";
 import type { IncomingPublish, MqttConnection, PublishOutcome } from "../broker-port.ts";
 import { Acknowledgements, type Pending } from "./acknowledgements.ts";
 import type { Connection } from "./connection.ts";
-import { asBuffer, expiry } from "./fan-out.ts";
+import { expiry } from "./fan-out.ts";
 import type { Received } from "./incoming-qos2.ts";
 import type { Listening } from "./listening.ts";
 import { ack } from "./outbox.ts";
+import { toKeep } from "./payload.ts";
 import type { Session } from "./session.ts";
 
 /**
@@ -38,23 +39,10 @@ export class IncomingPublishes {
   }
 
   publish(packetId: number, message: IncomingPublish): void {
-    const { limits, application } = this.#listening;
-    let received: Received<PublishOutcome> | null = null;
+    const { limits } = this.#listening;
     const pending = this.#acknowledgements.expect(message.qos, packetId);
-    if (message.qos === 2) {
-      const { incomingQos2 } = this.#session;
-      const begun = incomingQos2.begin(packetId);
-      received = begun.received;
-      if (begun.kind === "duplicate") {
-        incomingQos2.recall(received, (outcome) => this.#acknowledgements.settle(pending, outcome));
-        return;
-      }
-      if (this.#identity.protocolVersion === 5 && incomingQos2.size > limits.receiveMaximum) {
-        this.#connection.violation("receive maximum exceeded", 0x93); // [MQTT-3.3.4-9]
-        return;
-      }
-    }
-    application.publish(this.#identity, message, (outcome) => this.#decided(pending, received, message, outcome));
+    if (message.qos === 2) this.#publishQos2(pending, message);
+    else this.#handOn(pending, null, message);
     if (this.#acknowledgements.size >= limits.maxUndecided && !this.#ended) {
       this.#held = true;
       this.#connection.hold("undecided");
@@ -66,14 +54,24 @@ export class IncomingPublishes {
     this.#ended = true;
   }
 
-  #decided(
-    pending: Pending<PublishOutcome>,
-    received: Received<PublishOutcome> | null,
-    message: IncomingPublish,
-    outcome: PublishOutcome,
-  ): void {
-    if (message.retain && outcome.kind === "accept") this.#keep(pending, received, message);
-    else this.#finish(pending, received, outcome);
+  #publishQos2(pending: Pending<PublishOutcome>, message: IncomingPublish): void {
+    const { incomingQos2 } = this.#session;
+    const { kind, received } = incomingQos2.begin(pending.packetId);
+    if (kind === "duplicate") {
+      incomingQos2.recall(received, (outcome) => this.#acknowledgements.settle(pending, outcome));
+    } else if (this.#identity.protocolVersion === 5 && incomingQos2.size > this.#listening.limits.receiveMaximum) {
+      incomingQos2.release(pending.packetId);
+      this.#connection.violation("receive maximum exceeded", 0x93); // [MQTT-3.3.4-9]
+    } else {
+      this.#handOn(pending, received, message);
+    }
+  }
+
+  #handOn(pending: Pending<PublishOutcome>, received: Received<PublishOutcome> | null, message: IncomingPublish): void {
+    this.#listening.application.publish(this.#identity, message, (outcome) => {
+      if (message.retain && outcome.kind === "accept") this.#keep(pending, received, message);
+      else this.#finish(pending, received, outcome);
+    });
   }
 
   #keep(pending: Pending<PublishOutcome>, received: Received<PublishOutcome> | null, message: IncomingPublish): void {
@@ -81,7 +79,7 @@ export class IncomingPublishes {
     const { topic, qos } = message;
     const properties = message.properties ?? null;
     const expiresAtMs = expiry(properties?.messageExpiryInterval, now());
-    const saved = retained.keep({ topic, payload: asBuffer(message.payload), properties, expiresAtMs }, qos);
+    const saved = retained.keep({ topic, payload: toKeep(message.payload), properties, expiresAtMs }, qos);
     if (saved === null) {
       this.#finish(pending, received, { kind: "refuse", reasonCode: 0x97, reason: "no room for a retained message" });
       return;
@@ -89,11 +87,17 @@ export class IncomingPublishes {
     saved.then(
       () => this.#finish(pending, received, { kind: "accept" }),
       (error: unknown) => {
-        log.warn({ err: error, topic }, "a retained message could not be saved");
-        if (received !== null) this.#session.incomingQos2.release(pending.packetId);
-        // No acknowledgement can say "not saved" to MQTT 3.1.1; a lost connection makes the client send it again.
         const reason = "a retained message could not be saved";
+        log.warn({ err: error, topic }, reason);
+        // No acknowledgement can say "not saved" to MQTT 3.1.1; a lost connection makes the client send it again.
         this.#connection.end({ reason, code: 0x83, graceful: false, will: "fire" });
+        if (received === null) return;
+        this.#session.incomingQos2.decided(
+          pending.packetId,
+          received,
+          { kind: "refuse", reasonCode: 0x80, reason },
+          false,
+        );
       },
     );
   }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import type { Duplex } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 import type { RetainedStore } from "../../../ports/retained/port.ts";
 import type { Broker, MqttApplication } from "../broker-port.ts";
 import { Connection } from "./connection.ts";
@@ -44,11 +45,16 @@ export type ListenerCounts = {
   readonly keptSessions: number;
   readonly subscriptions: number;
   readonly retained: number;
+  /** Retained messages that were not kept for want of room, since the start. */
+  readonly retainedRefused: number;
   /** Messages that wait for clients. */
   readonly queued: number;
   /** Messages that a slow or absent client missed, since the start. */
   readonly dropped: number;
 };
+
+/** How long clients have, on shutdown, to take the last bytes and close. */
+const closeMs = 500;
 
 /** An MQTT 3.1, 3.1.1 and 5.0 server on TCP and WebSocket. Rejects if a port is taken or the retained store fails. */
 export async function openListener(options: ListenerOptions, application: MqttApplication): Promise<Listener> {
@@ -76,8 +82,14 @@ export async function openListener(options: ListenerOptions, application: MqttAp
   };
 
   const connections = new Set<Connection>();
+  const allClosed = Promise.withResolvers<void>();
+  let closing: Promise<void> | null = null;
   const accept = (stream: Duplex, remoteAddress: string) => {
-    connections.add(new Connection(stream, remoteAddress, listening, (closed) => connections.delete(closed)));
+    const connection = new Connection(stream, remoteAddress, listening, () => {
+      connections.delete(connection);
+      if (closing !== null && connections.size === 0) allClosed.resolve();
+    });
+    connections.add(connection);
   };
   const tcp = createServer({ noDelay: true }, (socket) => accept(socket, socket.remoteAddress ?? "unknown"));
   await listen(tcp, options.port, options.host);
@@ -98,18 +110,16 @@ export async function openListener(options: ListenerOptions, application: MqttAp
 
   const shutDown = async () => {
     clearInterval(sweep);
-    const closing = [closed(tcp), ...(webSockets === null ? [] : [closed(webSockets.http)])];
+    const servers = [closed(tcp), ...(webSockets === null ? [] : [closed(webSockets.http)])];
     sessions.forget();
     for (const connection of connections) {
       connection.end({ reason: "server shutdown", code: 0x8b, graceful: false, will: "discard" });
     }
-    // What was written is with the kernel after a turn of the event loop, unless the client does not read.
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    if (connections.size > 0) await Promise.race([allClosed.promise, delay(closeMs, undefined, { ref: false })]);
     for (const connection of connections) connection.destroy();
     webSockets?.close();
-    await Promise.all(closing);
+    await Promise.all(servers);
   };
-  let closing: Promise<void> | null = null;
 
   return {
     broker: brokerOf(listening, connections),
@@ -120,6 +130,7 @@ export async function openListener(options: ListenerOptions, application: MqttAp
       keptSessions: sessions.kept,
       subscriptions: subscriptions.size,
       retained: retained.count,
+      retainedRefused: retained.refused,
       queued: sessions.queued,
       dropped,
     }),
@@ -138,8 +149,7 @@ function brokerOf(listening: Listening, connections: Set<Connection>): Broker {
       if (publish.retain === true) {
         const saved = retained.keep(message, publish.qos);
         const { topic } = publish;
-        if (saved === null) log.warn({ topic }, "no room to keep a retained message");
-        else saved.catch((error: unknown) => log.warn({ err: error, topic }, "a retained message could not be saved"));
+        saved?.catch((error: unknown) => log.warn({ err: error, topic }, "a retained message could not be saved"));
       }
       return fanOut(subscriptions, message, publish);
     },

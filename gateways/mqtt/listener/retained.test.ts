@@ -52,6 +52,7 @@ test("there is no more than there is room for; replacing and clearing make room"
   await retained.keep(aMessage("a", ""), 0);
   expect(retained.keep(aMessage("b", "x".repeat(300)), 0)).not.toBeNull();
   expect(retained.keep(aMessage("/".repeat(100), "x"), 0)).toBeNull();
+  expect(retained.refused).toBe(2);
 });
 
 function aMessage(topic: string, payload: string, differing: Partial<Message> = {}): Message {

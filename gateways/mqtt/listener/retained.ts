@@ -12,6 +12,7 @@ export class RetainedMessages {
   readonly #topics = new TopicTree<Retained>();
   #bytes = 0;
   #count = 0;
+  #refused = 0;
 
   constructor(store: RetainedStore, maxBytes: number) {
     this.#store = store;
@@ -21,6 +22,11 @@ export class RetainedMessages {
   /** Topics that have one. */
   get count(): number {
     return this.#count;
+  }
+
+  /** Messages for which there was no room, since the start. */
+  get refused(): number {
+    return this.#refused;
   }
 
   async load(): Promise<void> {
@@ -40,7 +46,10 @@ export class RetainedMessages {
     }
     if (known !== undefined && !known.failed && same(known, message, qos)) return known.saved;
     const bytes = this.#bytes - (known === undefined ? 0 : bytesOf(known.message)) + bytesOf(message);
-    if (bytes > this.#maxBytes || tooDeep(message.topic)) return null;
+    if (bytes > this.#maxBytes || tooDeep(message.topic)) {
+      this.#refused++;
+      return null;
+    }
     const kept = { message, qos };
     const saved = this.#store.save(toStored(kept));
     this.#put(kept, saved);

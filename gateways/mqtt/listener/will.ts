@@ -12,7 +12,6 @@ export function fireWill(listening: Listening, connection: MqttConnection, will:
     if (outcome.kind !== "accept" || !retain) return;
     const expiresAtMs = expiry(properties?.messageExpiryInterval, now());
     const kept = retained.keep({ topic, payload, properties, expiresAtMs }, qos);
-    if (kept === null) log.warn({ topic }, "no room to keep a retained will");
-    else kept.catch((error: unknown) => log.warn({ err: error, topic }, "a retained will could not be saved"));
+    kept?.catch((error: unknown) => log.warn({ err: error, topic }, "a retained will could not be saved"));
   });
 }
