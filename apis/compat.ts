@@ -1,0 +1,168 @@
+/** Paths of earlier systems, kept for the apps that call them: the same data as `/v1`, in flat shapes. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { DeviceView, deviceOfSummary, LatestValue, latestValue } from "./device-view.ts";
+import { filterOf, filterParameters, readTwin } from "./devices.ts";
+import type { FleetStatistics } from "./fleet-statistics.ts";
+import type { ApiEnv, ApiParts } from "./parts.ts";
+import {
+  answer,
+  DeviceId,
+  deviceParameter,
+  iso,
+  Moment,
+  noParameters,
+  paging,
+  parameters,
+  plainText,
+  problems,
+  Timestamp,
+} from "./route.ts";
+import { StatsView, statsView } from "./stats.ts";
+import { BucketSeries, maxPoints, RawSeries, rangeOf, seriesView } from "./telemetry.ts";
+
+const tags = ["Earlier paths"];
+
+const Devices = z
+  .object({ devices: z.array(DeviceView), total: z.int(), next: z.string().nullable() })
+  .openapi("ApiDevices", { example: { devices: [], total: 0, next: null } });
+
+const Latest = z
+  .object({ device_id: z.string(), timestamp: Timestamp.nullable(), values: z.record(z.string(), LatestValue) })
+  .openapi("ApiLatest", { example: { device_id: "pump-4", timestamp: "2026-11-21T12:00:00.000Z", values: {} } });
+
+const points = z.union([
+  RawSeries.pick({ kind: true, points: true }),
+  BucketSeries.pick({ kind: true, bucketSeconds: true, points: true }),
+]);
+
+const History = z
+  .object({ device_id: z.string(), hours: z.number(), metrics: z.record(z.string(), points) })
+  .openapi("ApiHistory", {
+    example: {
+      device_id: "pump-4",
+      hours: 24,
+      metrics: { temperature: { kind: "raw", points: [{ ts: "2026-11-21T11:30:00.000Z", value: 21.5 }] } },
+    },
+  });
+
+const QueryAnswer = z
+  .object({ device_id: z.string(), metric: z.string(), start: Timestamp, end: Timestamp, series: points })
+  .openapi("QueryAnswer", {
+    example: {
+      device_id: "pump-4",
+      metric: "temperature",
+      start: "2026-11-21T11:00:00.000Z",
+      end: "2026-11-21T12:00:00.000Z",
+      series: { kind: "raw", points: [{ ts: "2026-11-21T11:30:00.000Z", value: 21.5 }] },
+    },
+  });
+
+/** A year, the most that one history covers. */
+const maxHours = 8_784;
+/** Metrics that one history without a chosen metric covers, and points that they share. */
+const maxMetrics = 50;
+
+const listDevices = createRoute({
+  method: "get",
+  path: "/api/devices",
+  tags,
+  summary: "List devices",
+  request: { query: parameters({ ...filterParameters, ...paging }) },
+  responses: { 200: answer("A page of devices", Devices), ...problems() },
+});
+
+const latest = createRoute({
+  method: "get",
+  path: "/api/device/{id}/latest",
+  tags,
+  summary: "A device's latest values",
+  request: { params: deviceParameter, query: noParameters },
+  responses: { 200: answer("By metric", Latest), ...problems(404) },
+});
+
+const history = createRoute({
+  method: "get",
+  path: "/api/device/{id}/history",
+  tags,
+  summary: "A device's recent readings, of one metric or of all",
+  request: {
+    params: deviceParameter,
+    query: parameters({
+      hours: z
+        .string()
+        .regex(/^\d{1,4}(\.\d{1,6})?$/, "needs a number of hours")
+        .transform(Number)
+        .pipe(z.number().positive().max(maxHours))
+        .default(24)
+        .openapi({ type: "number", example: 24 }),
+      metric: plainText(128).min(1).optional().openapi({ example: "temperature" }),
+    }),
+  },
+  responses: { 200: answer("By metric", History), ...problems() },
+});
+
+const dashboardStats = createRoute({
+  method: "get",
+  path: "/api/dashboard/stats",
+  tags,
+  summary: "The fleet in numbers",
+  request: { query: noParameters },
+  responses: { 200: answer("The numbers", StatsView), ...problems() },
+});
+
+const query = createRoute({
+  method: "get",
+  path: "/v1/query",
+  tags,
+  summary: "One metric of one device in a range",
+  request: {
+    query: parameters({
+      device_id: DeviceId,
+      metric: plainText(128).min(1).openapi({ example: "temperature" }),
+      start: Moment.optional().openapi({ description: "Inclusive; by default a day before `end`" }),
+      end: Moment.optional().openapi({ description: "Exclusive; by default now" }),
+    }),
+  },
+  responses: { 200: answer("The series, oldest first", QueryAnswer), ...problems() },
+});
+
+export function serveEarlierPaths(app: OpenAPIHono<ApiEnv>, parts: ApiParts, statistics: FleetStatistics): void {
+  const { fleet, series, now } = parts;
+
+  app.openapi(listDevices, async (c) => {
+    const { cursor = null, limit, ...rest } = c.req.valid("query");
+    const filter = filterOf(rest);
+    const [page, total] = await Promise.all([fleet.devices(filter, { cursor, limit }), fleet.count(filter)]);
+    return c.json({ devices: page.items.map(deviceOfSummary), total, next: page.next }, 200);
+  });
+
+  app.openapi(latest, async (c) => {
+    const { id, metrics } = await readTwin(parts, c.req.valid("param").id);
+    const newestMs = Object.values(metrics).reduce((newest, { tsMs }) => Math.max(newest, tsMs), -1);
+    const values = Object.fromEntries(Object.entries(metrics).map(([metric, state]) => [metric, latestValue(state)]));
+    return c.json({ device_id: id, timestamp: newestMs < 0 ? null : iso(newestMs), values }, 200);
+  });
+
+  app.openapi(history, async (c) => {
+    const { id: device } = c.req.valid("param");
+    const { hours, metric } = c.req.valid("query");
+    const toMs = now() + 1;
+    const fromMs = Math.max(0, toMs - Math.round(hours * 3_600_000));
+    const names = metric === undefined ? (await series.metrics(device)).slice(0, maxMetrics) : [metric];
+    const share = Math.max(1, Math.floor(maxPoints / Math.max(1, names.length)));
+    const metrics: z.infer<typeof History>["metrics"] = Object.create(null);
+    for (const name of names) {
+      metrics[name] = seriesView(await series.query({ device, metric: name, fromMs, toMs, maxPoints: share }));
+    }
+    return c.json({ device_id: device, hours, metrics }, 200);
+  });
+
+  app.openapi(dashboardStats, async (c) => c.json(statsView(await statistics.read()), 200));
+
+  app.openapi(query, async (c) => {
+    const { device_id: device, metric, start, end } = c.req.valid("query");
+    const { fromMs, toMs } = rangeOf({ from: start, to: end }, now());
+    const found = seriesView(await series.query({ device, metric, fromMs, toMs, maxPoints }));
+    return c.json({ device_id: device, metric, start: iso(fromMs), end: iso(toMs), series: found }, 200);
+  });
+}

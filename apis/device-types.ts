@@ -1,0 +1,120 @@
+/** The numbers by which devices of a type are judged: time-outs, limits. A change counts at once, for every device. */
+import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { defaultPolicy, parsePolicy, policyWith, type TwinPolicy } from "../core/device/policy.ts";
+import type { ApiEnv, ApiParts } from "./parts.ts";
+import { Problem } from "./problem.ts";
+import { answer, body, noParameters, plainText, problems } from "./route.ts";
+
+const fields = Object.keys(defaultPolicy) as (keyof TwinPolicy)[];
+
+/** Types that may have numbers of their own. */
+const maxTypes = 1_000;
+
+const Numbers = z.record(z.string(), z.unknown()).openapi("PolicyNumbers", {
+  description: `Those that differ from the defaults, of ${fields.join(", ")}. Names that end in Ms are milliseconds.`,
+  example: { silenceMs: 300_000, graceMs: 5_000 },
+});
+
+const DeviceTypeView = z
+  .object({
+    type: z.string(),
+    numbers: z.record(z.string(), z.number()).openapi({ description: "Those that differ from the defaults" }),
+    policy: z
+      .object(Object.fromEntries(fields.map((field) => [field, z.int()])) as Record<keyof TwinPolicy, z.ZodInt>)
+      .openapi({ description: "All of them, as they hold" }),
+  })
+  .openapi("DeviceType", {
+    example: { type: "pump", numbers: { silenceMs: 300_000 }, policy: { ...defaultPolicy, silenceMs: 300_000 } },
+  });
+
+const DeviceTypeList = z
+  .object({ items: z.array(DeviceTypeView) })
+  .openapi("DeviceTypeList", { example: { items: [{ type: "default", numbers: {}, policy: defaultPolicy }] } });
+
+const typeParameter = z.object({
+  type: plainText(128)
+    .min(1)
+    .openapi({ param: { name: "type", in: "path" }, example: "pump" }),
+});
+
+const listTypes = createRoute({
+  method: "get",
+  path: "/v1/device-types",
+  tags: ["Device types"],
+  summary: "The types with numbers of their own, and the default",
+  request: { query: noParameters },
+  responses: { 200: answer("The types", DeviceTypeList), ...problems() },
+});
+
+const readType = createRoute({
+  method: "get",
+  path: "/v1/device-types/{type}",
+  tags: ["Device types"],
+  summary: "The numbers of a type; one that was never given any has the defaults",
+  request: { params: typeParameter, query: noParameters },
+  responses: { 200: answer("The type", DeviceTypeView), ...problems() },
+});
+
+const putType = createRoute({
+  method: "put",
+  path: "/v1/device-types/{type}",
+  tags: ["Device types"],
+  summary: "Set the numbers of a type; it holds at once",
+  request: { params: typeParameter, query: noParameters, body: body(Numbers) },
+  responses: { 200: answer("The type", DeviceTypeView), ...problems(409, 413, 415) },
+});
+
+const deleteType = createRoute({
+  method: "delete",
+  path: "/v1/device-types/{type}",
+  tags: ["Device types"],
+  summary: "Give a type the defaults again",
+  request: { params: typeParameter, query: noParameters },
+  responses: { 204: { description: "It has the defaults" }, ...problems(404) },
+});
+
+export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, { deviceTypes, host }: ApiParts): void {
+  app.openapi(listTypes, async (c) => {
+    const types = await deviceTypes.all();
+    const items = [...types].map(([type, numbers]) => typeView(type, numbers));
+    if (!types.has("default")) items.unshift(typeView("default", {}));
+    return c.json({ items }, 200);
+  });
+
+  app.openapi(readType, async (c) => {
+    const { type } = c.req.valid("param");
+    const types = await deviceTypes.all();
+    return c.json(typeView(type, types.get(type) ?? {}), 200);
+  });
+
+  app.openapi(putType, async (c) => {
+    const { type } = c.req.valid("param");
+    const parsed = parsePolicy(c.req.valid("json"));
+    if (parsed.kind === "refused") {
+      const errors = parsed.problems.slice(0, 20).map((detail) => ({ pointer: "body", detail }));
+      throw new Problem("invalid-request", parsed.problems.slice(0, 3).join(" "), { errors });
+    }
+    const types = await deviceTypes.all();
+    if (!types.has(type) && types.size >= maxTypes) {
+      throw new Problem(
+        "conflict",
+        `There are ${types.size} types with numbers, the most there may be. Delete one first.`,
+      );
+    }
+    await deviceTypes.put(type, parsed.policy);
+    host.policiesChanged();
+    return c.json(typeView(type, parsed.policy), 200);
+  });
+
+  app.openapi(deleteType, async (c) => {
+    const { type } = c.req.valid("param");
+    if (!(await deviceTypes.remove(type)))
+      throw new Problem("not-found", `The type ${type} has no numbers of its own.`);
+    host.policiesChanged();
+    return c.body(null, 204);
+  });
+}
+
+function typeView(type: string, numbers: Partial<TwinPolicy>): z.infer<typeof DeviceTypeView> {
+  return { type, numbers: { ...numbers }, policy: policyWith(numbers) };
+}

@@ -1,0 +1,138 @@
+/** The API over the real embedded host with everything in memory, for tests. */
+import { type EmbeddedHost, openEmbeddedHost } from "../actors/host/embedded.ts";
+import { policyWith } from "../core/device/policy.ts";
+import type { Broker } from "../gateways/mqtt/broker-port.ts";
+import { openMemoryCredentials } from "../ports/credentials/memory.ts";
+import { openMemoryDeviceTypes } from "../ports/device-types/memory.ts";
+import { openMemoryLog } from "../ports/event-log/memory.ts";
+import { memoryFleetIndex } from "../ports/fleet-index/memory.ts";
+import type { DeviceEvent } from "../ports/fleet-index/port.ts";
+import { memoryTimeSeries } from "../ports/time-series/memory.ts";
+import { openMemoryTwinStore } from "../ports/twin-store/memory.ts";
+import { apiApp } from "./app.ts";
+import { FleetStatistics } from "./fleet-statistics.ts";
+import { type ApiConfig, type ApiParts, defaultApiConfig } from "./parts.ts";
+
+export type TestApi = {
+  readonly parts: ApiParts;
+  readonly host: EmbeddedHost;
+  /** What went to the broker. */
+  readonly published: Parameters<Broker["publish"]>[0][];
+  /** Reasons with which connections were ended. */
+  readonly disconnected: string[];
+  /** What was logged as an error. */
+  readonly errors: object[];
+  /** Brings the fleet index and the time series up to the log. */
+  project(): Promise<void>;
+  /** A request by a program on this machine; a body that is no string or bytes goes as JSON. */
+  request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** The same, with the answer's JSON. */
+  json(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+    // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of the answer
+  ): Promise<{ status: number; body: any; headers: Headers }>;
+  close(): Promise<void>;
+};
+
+/** `now` stands still unless the test moves it. */
+export async function openTestApi(
+  options: { config?: Partial<ApiConfig>; parts?: Partial<ApiParts>; openRegistry?: boolean; now?: () => number } = {},
+): Promise<TestApi> {
+  const now = options.now ?? (() => 1_795_262_400_000);
+  const errors: object[] = [];
+  const published: TestApi["published"] = [];
+  const disconnected: string[] = [];
+  const deviceTypes = openMemoryDeviceTypes();
+  const log = openMemoryLog(undefined, now);
+  const host = await openEmbeddedHost({
+    log,
+    store: openMemoryTwinStore(),
+    now,
+    nodeId: "test",
+    policyOf: () => policyWith(undefined),
+    openRegistry: options.openRegistry ?? true,
+    flushMs: 0,
+    checkpointMs: 60_000,
+    idleMs: 600_000,
+    maxTwins: 100_000,
+    logger: { error: (about) => errors.push(about) },
+  });
+  const fleet = memoryFleetIndex();
+  const series = memoryTimeSeries();
+  let ids = 0;
+  const parts: ApiParts = {
+    host,
+    fleet,
+    series,
+    credentials: openMemoryCredentials(),
+    deviceTypes,
+    publishFromApp: async (message) => {
+      published.push(message);
+      return { kind: "accept" };
+    },
+    broker: {
+      disconnect(_match, reason) {
+        disconnected.push(reason);
+        return 1;
+      },
+    },
+    probes: [{ name: "log", check: async () => ({ ok: true }) }],
+    metrics: { metrics: async () => "doppel_up 1\n", contentType: "text/plain; version=0.0.4; charset=utf-8" },
+    now,
+    newId: () => `id-${++ids}`,
+    log: { error: (about) => errors.push(about), warn: () => {} },
+    config: { ...defaultApiConfig, ...options.config },
+    ...options.parts,
+  };
+  const statistics = new FleetStatistics(parts);
+  host.onCommitted((turns) => statistics.count(turns));
+  const app = apiApp(parts, statistics);
+
+  const request: TestApi["request"] = async (method, path, body, headers = {}) => {
+    const raw = body === undefined || typeof body === "string" || body instanceof Uint8Array;
+    const type = body === undefined || "content-type" in headers ? {} : { "content-type": "application/json" };
+    return app.request(`http://127.0.0.1:8080${path}`, {
+      method,
+      headers: { ...type, ...headers },
+      ...(body !== undefined && { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
+    });
+  };
+
+  return {
+    parts,
+    host,
+    published,
+    disconnected,
+    errors,
+    async project() {
+      const from = await fleet.progress();
+      const { entries, next } = await log.read(from, 1_000_000);
+      const events = entries.map(({ offset, entry }): DeviceEvent => ({ offset, ...entry }));
+      await fleet.apply(events, { from, to: next });
+      const rows = events.flatMap(({ device, offset, record }) =>
+        record.kind === "telemetry"
+          ? Object.entries(record.readings).map(([metric, value]) => ({
+              device,
+              tsMs: record.tsMs,
+              metric,
+              value,
+              tags: record.tags ?? null,
+              receivedAtMs: record.atMs,
+              offset,
+            }))
+          : [],
+      );
+      await series.write(rows, { from: await series.progress(), to: next });
+    },
+    request,
+    async json(method, path, body, headers) {
+      const response = await request(method, path, body, headers);
+      const text = await response.text();
+      return { status: response.status, body: text === "" ? null : JSON.parse(text), headers: response.headers };
+    },
+    close: () => host.close(),
+  };
+}
