@@ -5,25 +5,30 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type { Pool } from "pg";
 import type { Logger } from "pino";
 import { type EmbeddedHost, openEmbeddedHost } from "./actors/host/embedded.ts";
-import { defaultApiConfig } from "./apis/parts.ts";
+import { meterHost } from "./actors/host/meter.ts";
+import type { TwinHost } from "./actors/host/port.ts";
+import { defaultApiConfig, type HealthProbe } from "./apis/parts.ts";
 import { openApi } from "./apis/server.ts";
 import type { Config } from "./config.ts";
-import { defaultPolicy, type TwinPolicy } from "./core/device/policy.ts";
+import { policyWith, type TwinPolicy } from "./core/device/policy.ts";
 import { openDeviceApplication } from "./gateways/mqtt/device-application.ts";
 import { openListener } from "./gateways/mqtt/listener/listener.ts";
+import { meterGateway, meterListener } from "./gateways/mqtt/meter.ts";
 import { openPostgresCredentials } from "./ports/credentials/postgres.ts";
+import type { DeviceTypes } from "./ports/device-types/port.ts";
 import { openPostgresDeviceTypes } from "./ports/device-types/postgres.ts";
 import { openPostgresLog } from "./ports/event-log/postgres.ts";
 import { openPostgresFleetIndex } from "./ports/fleet-index/postgres.ts";
-import { gatewayMeter, openMetrics, watchHost } from "./ports/metrics/prometheus.ts";
+import { openMetrics } from "./ports/metrics/prometheus.ts";
 import { type Cluster, startCluster } from "./ports/postgres/cluster.ts";
 import { openPool } from "./ports/postgres/pool.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
 import { openPostgresTimeSeries } from "./ports/time-series/postgres.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
-import { startSinks } from "./sinks/start.ts";
+import { type Sinks, startSinks } from "./sinks/start.ts";
 
 export type Running = {
   readonly mqttPort: number;
@@ -108,17 +113,22 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     });
     closers.push(() => host.close());
     vital("the twin host", host.closed);
-    watchHost(metrics, host);
+    meterHost(metrics, host);
 
     const sinks = await startSinks({
       databaseUrl: url,
       telemetryRetentionMs: config.telemetryRetentionDays * dayMs,
       eventRetentionMs: config.eventRetentionDays * dayMs,
       logRetentionMs: config.logRetentionDays * dayMs,
+      onWarning: (message) => logger.warn(message),
     });
     closers.push(() => sinks.stop());
     vital("the sinks", sinks.closed);
-    closers.push(async () => host.onCommitted(() => sinks.signal(host.stats().committedOffset))());
+    host.onCommitted(() => sinks.signal(host.stats().committedOffset));
+    sinks.signal(host.stats().committedOffset);
+    metrics.labelledGauge("doppel_sink_lag_records", "Records of the log that a sink has not taken in", "sink", () =>
+      Object.fromEntries(Object.entries(sinks.stats()).map(([name, { lag }]) => [name, lag])),
+    );
 
     const application = openDeviceApplication({
       host,
@@ -126,7 +136,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
       openRegistry,
       nodeId,
       now: Date.now,
-      meter: gatewayMeter(metrics),
+      meter: meterGateway(metrics),
     });
     const listener = await openListener(
       {
@@ -136,22 +146,25 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         maxPacketBytes: config.maxPacketBytes,
         retained,
         now: Date.now,
+        log: logger,
       },
       application,
     );
     application.attach(listener.broker);
     closers.push(() => listener.close());
+    meterListener(metrics, listener.counts);
 
     const dashboard = join(import.meta.dirname, "web", "dist");
     const api = await openApi(
       {
-        host: { ...host, policiesChanged: policies.reload },
+        host: withPolicies(host, policies),
         fleet,
         series,
         credentials,
         deviceTypes,
-        broker: { ...listener.broker, publishFromApp: application.publishFromApp },
-        probes: [],
+        broker: listener.broker,
+        publishFromApp: application.publishFromApp,
+        probes: probes(pool, host, sinks),
         metrics: metrics.registry,
         now: Date.now,
         newId: randomUUID,
@@ -163,7 +176,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     closers.push(() => api.close());
     return {
       mqttPort: listener.port,
-      mqttWsPort: listener.wsPort,
+      mqttWsPort: listener.wsPort ?? 0,
       httpPort: api.port,
       recovery: host.recovery,
       postgresPid: cluster?.pid ?? null,
@@ -206,6 +219,55 @@ function openCluster(config: Config, say: (line: string) => void): Promise<Clust
   const folder = join(config.dataDir, "postgres");
   if (!existsSync(folder)) say(`Making the database in ${folder} (once) …`);
   return startCluster(folder, { say });
+}
+
+type Policies = { readonly of: (type: string) => TwinPolicy; readonly reload: () => Promise<void> };
+
+/** The configured policy, and over it what each device type says of its own. */
+async function openPolicies(config: Config, deviceTypes: DeviceTypes): Promise<Policies> {
+  const base = policyWith({
+    silenceMs: config.silenceSeconds * 1000,
+    graceMs: config.graceSeconds * 1000,
+    restartGraceMs: config.restartGraceSeconds * 1000,
+  });
+  let byType = new Map<string, TwinPolicy>();
+  const reload = async () => {
+    const types = [...(await deviceTypes.all())];
+    byType = new Map(types.map(([type, numbers]) => [type, { ...base, ...numbers }]));
+  };
+  await reload();
+  return { of: (type) => byType.get(type) ?? base, reload };
+}
+
+/** The host as the API sees it: changed policies are read before the twins are judged by them. */
+function withPolicies(host: TwinHost, policies: Policies): TwinHost {
+  return {
+    ask: (device, input) => host.ask(device, input),
+    deliver: (device, input, done) => host.deliver(device, input, done),
+    onCommitted: (listener) => host.onCommitted(listener),
+    stats: () => host.stats(),
+    policiesChanged: async () => {
+      await policies.reload();
+      await host.policiesChanged();
+    },
+  };
+}
+
+/** Whether the parts that the system hangs on work. */
+function probes(pool: Pool, host: TwinHost, sinks: Sinks): HealthProbe[] {
+  const sinkProbe = (name: keyof ReturnType<Sinks["stats"]>): HealthProbe => ({
+    name: `sink ${name}`,
+    check: async () => {
+      const { error, lag } = sinks.stats()[name];
+      return { ok: error === null, detail: error ?? `${lag} records behind` };
+    },
+  });
+  return [
+    { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
+    { name: "event log", check: async () => ({ ok: true, detail: `${host.stats().committedOffset} records` }) },
+    sinkProbe("timeseries"),
+    sinkProbe("fleet"),
+  ];
 }
 
 /** Off loopback nobody gets in without credentials, and no device is taken in unasked. */

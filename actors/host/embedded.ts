@@ -148,7 +148,7 @@ class Host implements TwinHost {
     return () => this.#listeners.delete(listener);
   }
 
-  policiesChanged(): void {
+  async policiesChanged(): Promise<void> {
     for (const id of this.#wheel.ids()) {
       if (!this.#residents.has(id)) this.deliver(id, { kind: "deadline" }, () => {});
     }

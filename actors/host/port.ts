@@ -23,7 +23,7 @@ export interface TwinHost {
   /** Called after each commit, in order of the turns, before the replies. Gives the function that ends it. */
   onCommitted(listener: (turns: readonly CommittedTurn[]) => void): () => void;
   /** The policies of device types have changed: every twin is judged anew, at once. */
-  policiesChanged(): void;
+  policiesChanged(): Promise<void>;
   stats(): HostStats;
 }
 

@@ -1,0 +1,50 @@
+import { expect, test } from "vitest";
+import { readConfig } from "./config.ts";
+
+function configOf(env: Record<string, string>, ...argv: string[]) {
+  const read = readConfig(env, argv);
+  if (read.kind !== "config") throw new Error(JSON.stringify(read));
+  return read.config;
+}
+
+test("without any option everything has its default", () => {
+  expect(configOf({})).toMatchObject({ host: "127.0.0.1", mqttPort: 1883, httpPort: 8080, demo: false, flushMs: 5 });
+});
+
+test("a flag goes before its environment variable", () => {
+  const env = { DOPPEL_MQTT_PORT: "1884", DOPPEL_HTTP_PORT: "8081" };
+  expect(configOf(env, "--mqtt-port", "1885")).toMatchObject({ mqttPort: 1885, httpPort: 8081 });
+  expect(configOf(env, "--mqtt-port=1886", "--demo")).toMatchObject({ mqttPort: 1886, demo: true });
+});
+
+test("an empty environment variable counts as not set", () => {
+  expect(configOf({ DATABASE_URL: "", DOPPEL_MQTT_PORT: "" })).toMatchObject({ databaseUrl: "", mqttPort: 1883 });
+});
+
+test("every problem is told at once, with what is needed", () => {
+  const env = { DOPPEL_MQTT_PORT: "eighty", DOPPEL_REGISTRY: "ajar", DATABASE_URL: "localhost" };
+  const read = readConfig(env, ["--flush-ms", "0", "--htp-port", "1"]);
+  expect(read).toEqual({
+    kind: "problems",
+    problems: [
+      "--htp-port is no option; did you mean --http-port? --help lists them all.",
+      'DOPPEL_MQTT_PORT is "eighty" but needs a port from 0 to 65535.',
+      'DATABASE_URL is "localhost" but needs a URL such as postgresql://user:password@127.0.0.1:5432/doppel.',
+      'DOPPEL_REGISTRY is "ajar" but needs one of auto, open, known.',
+      '--flush-ms is "0" but needs a whole number from 1 to 1000.',
+    ],
+  });
+});
+
+test("a flag without its value says so", () => {
+  expect(readConfig({}, ["--host", "--demo"])).toMatchObject({
+    problems: [expect.stringContaining("--host needs a value")],
+  });
+});
+
+test("help lists every option with its environment variable", () => {
+  const read = readConfig({}, ["--help"]);
+  const text = read.kind === "help" ? read.text : "";
+  for (const name of ["--mqtt-port", "DOPPEL_MQTT_PORT", "DATABASE_URL", "--idle-twin-minutes"])
+    expect(text).toContain(name);
+});
