@@ -27,13 +27,13 @@ export const api = {
   remove: (id: string) => send<null>("DELETE", device(id)),
 
   shadow: (id: string, name: string) => get<ShadowView>(`${device(id)}/shadow${named(name)}`),
-  /** Merges `desired` into the shadow, only if it still is at `version`; otherwise a Problem of status 409 or 412. */
+  /** Merges `desired` into the shadow, only if it still is at `version` (null: does not exist); otherwise a Problem of status 409 or 412. */
   desire: (id: string, name: string, desired: Json, version: number | null) =>
     send<ShadowView>(
       "PATCH",
       `${device(id)}/shadow${named(name)}`,
       { state: { desired } },
-      version === null ? {} : { "if-match": `"${version}"` },
+      version === null ? { "if-none-match": "*" } : { "if-match": `"${version}"` },
     ),
 
   commands: (id: string, cursor: string | null, signal?: AbortSignal) =>

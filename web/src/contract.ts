@@ -25,7 +25,7 @@ export type Device = PresenceView & {
 };
 
 export type ShadowState = { desired?: JsonObject; reported?: JsonObject; delta?: JsonObject };
-export type ShadowView = { state: ShadowState; version: number; timestamp?: number; metadata?: JsonObject };
+export type ShadowView = { state: ShadowState; version: number; metadata?: JsonObject };
 
 export type Latest = {
   value: number | boolean | string;
@@ -104,7 +104,7 @@ export type LiveMessage =
   | ({ type: "presence"; device: string } & PresenceView)
   | { type: "telemetry"; device: string; ts: string; readings: Record<string, number | boolean | string> }
   | { type: "shadow"; device: string; shadow: string; version: number; state: ShadowState | null }
-  | { type: "command"; device: string; command: string; name: string; state: string }
+  | { type: "command"; device: string; command: string; name: string | null; state: string }
   | ({ type: "stats" } & Stats)
   | { type: "resync" }
   | { type: "error"; detail: string };

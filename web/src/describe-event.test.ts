@@ -5,7 +5,7 @@ const event = (fields: Record<string, unknown> & { kind: string }) =>
   describeEvent({ offset: 1, device: "pump-4", at: "2026-11-21T12:00:00Z", ...fields });
 
 test("announced presence is told apart from a loss within grace", () => {
-  expect(event({ kind: "presence", reason: "socket closed", announced: { status: "offline" } })).toEqual({
+  expect(event({ kind: "presence", reason: "socket closed", status: "offline" })).toEqual({
     tone: "offline",
     title: "Offline",
     detail: "socket closed",
@@ -17,7 +17,7 @@ test("announced presence is told apart from a loss within grace", () => {
 });
 
 test("flapping is said beside the edge that began it", () => {
-  expect(event({ kind: "presence", announced: { status: "online" }, flapping: "started" }).detail).toBe("now flapping");
+  expect(event({ kind: "presence", status: "online", flapping: "started" }).detail).toBe("now flapping");
 });
 
 test("a shadow update names its sections and keys", () => {

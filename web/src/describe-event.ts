@@ -43,12 +43,11 @@ export function describeEvent(event: DeviceEvent): Described {
 }
 
 function describePresence(event: DeviceEvent, reason: string): Described {
-  const announced = event.announced as { status?: "online" | "offline" } | undefined;
   const flapping = event.flapping as string | undefined;
   const more = flapping === "started" ? "now flapping" : flapping === "ended" ? "steady again" : "";
   const detail = [reason, more].filter(Boolean).join(" · ");
-  if (announced?.status === "online") return { tone: "online", title: "Online", detail };
-  if (announced?.status === "offline") return { tone: "offline", title: "Offline", detail };
+  if (event.status === "online") return { tone: "online", title: "Online", detail };
+  if (event.status === "offline") return { tone: "offline", title: "Offline", detail };
   if (flapping)
     return { tone: "flapping", title: flapping === "started" ? "Flapping" : "Steady again", detail: reason };
   return { tone: "quiet", title: sentence(formatWords(String(event.edge ?? "presence"))), detail };

@@ -5,6 +5,8 @@ export type DeviceFilter = {
   flapping: boolean;
   region: string;
   type: string;
+  /** name:value; empty: any. */
+  tag: string;
 };
 
 export function readFilter(search: string): DeviceFilter {
@@ -16,6 +18,7 @@ export function readFilter(search: string): DeviceFilter {
     flapping: query.get("flapping") === "true",
     region: query.get("region") ?? "",
     type: query.get("type") ?? "",
+    tag: query.get("tag") ?? "",
   };
 }
 
@@ -27,5 +30,6 @@ export function filterQuery(filter: DeviceFilter): URLSearchParams {
   if (filter.flapping) query.set("flapping", "true");
   if (filter.region) query.set("region", filter.region);
   if (filter.type) query.set("type", filter.type);
+  if (filter.tag) query.set("tag", filter.tag);
   return query;
 }

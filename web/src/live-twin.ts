@@ -1,11 +1,10 @@
-import type { DeviceDetail, LiveMessage } from "./contract.ts";
+import type { Device, DeviceDetail, LiveMessage } from "./contract.ts";
 
 /** The twin after a live message about it. Statistics stay as they are until the server tells them. */
 export function applied(device: DeviceDetail, message: LiveMessage): DeviceDetail {
   switch (message.type) {
     case "presence": {
-      const { status, since, lastSeen, connected, flapping } = message;
-      return { ...device, status, since, lastSeen, connected, flapping };
+      return withPresence(device, message);
     }
     case "telemetry": {
       const latest = { ...device.latest };
@@ -22,11 +21,19 @@ export function applied(device: DeviceDetail, message: LiveMessage): DeviceDetai
       const { [message.shadow]: before, ...others } = device.shadows;
       if (before && before.version > message.version) return device;
       if (message.state === null) return { ...device, shadows: others };
-      const timestamp = Math.floor(Date.now() / 1000);
-      const view = { ...before, state: message.state, version: message.version, timestamp };
+      const view = { ...before, state: message.state, version: message.version };
       return { ...device, shadows: { ...others, [message.shadow]: view } };
     }
     default:
       return device;
   }
+}
+
+/** `lastSeen: null` in the message says nothing of when the device was seen. */
+export function withPresence<Shown extends Device>(
+  device: Shown,
+  message: Extract<LiveMessage, { type: "presence" }>,
+): Shown {
+  const { status, since, lastSeen, connected, flapping } = message;
+  return { ...device, status, since, connected, flapping, lastSeen: lastSeen ?? device.lastSeen };
 }

@@ -7,7 +7,8 @@ const announced = (atMs: number, status: Status): DeviceEvent => ({
   device: "pump-4",
   kind: "presence",
   at: new Date(atMs).toISOString(),
-  announced: { status, sinceMs: atMs },
+  status,
+  since: new Date(atMs).toISOString(),
 });
 const unannounced = (atMs: number): DeviceEvent => ({
   offset: atMs,
@@ -45,9 +46,9 @@ test("a live change that the events do not hold yet is drawn", () => {
   expect(spans.at(-1)).toEqual({ status: "offline", fromMs: 800, toMs: 1000 });
 });
 
-test("an announcement may carry its moment as ISO 8601", () => {
-  const event = { ...announced(900, "offline"), announced: { status: "offline", since: new Date(700).toISOString() } };
-  expect(presenceSpans([event], { status: "offline", sinceMs: 700 }, 600, 1000).at(-1)).toEqual({
+test("a change is dated by when it held, not by when it was told", () => {
+  const told = { ...announced(900, "offline"), since: new Date(700).toISOString() };
+  expect(presenceSpans([told], { status: "offline", sinceMs: 700 }, 600, 1000).at(-1)).toEqual({
     status: "offline",
     fromMs: 700,
     toMs: 1000,

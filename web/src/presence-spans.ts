@@ -48,8 +48,7 @@ export function uptime(spans: Span[]): number | null {
 }
 
 function announcement(event: DeviceEvent): { status: Status; atMs: number }[] {
-  const announced = event.announced as { status?: Status; sinceMs?: number; since?: string } | undefined;
-  if (event.kind !== "presence" || !announced?.status) return [];
-  const atMs = announced.sinceMs ?? Date.parse(announced.since ?? event.at);
-  return [{ status: announced.status, atMs: Number.isNaN(atMs) ? Date.parse(event.at) : atMs }];
+  const { kind, status, since, at } = event;
+  if (kind !== "presence" || (status !== "online" && status !== "offline")) return [];
+  return [{ status, atMs: Date.parse(typeof since === "string" ? since : at) }];
 }

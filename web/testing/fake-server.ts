@@ -20,9 +20,9 @@ import {
 
 /**
  * Speaks the API's contract from a made-up fleet, and serves web/dist: for looking at the dashboard, and for tests of
- * it, without the system behind it. `apiKey` makes it ask for one.
+ * it, without the system behind it. `apiKey` makes it ask for one; `built` is where the built dashboard is.
  */
-export async function startFake(options: { devices: number; port?: number; apiKey?: string }) {
+export async function startFake(options: { devices: number; port?: number; apiKey?: string; built?: string }) {
   const devices = makeFleet(options.devices, Date.now());
   const byId = new Map(devices.map((device) => [device.id, device]));
   const details = new Map<string, DeviceDetail>();
@@ -30,7 +30,7 @@ export async function startFake(options: { devices: number; port?: number; apiKe
   const detail = (device: Device) => {
     const made = details.get(device.id) ?? detailOf(device, Date.now());
     details.set(device.id, made);
-    return { ...made, ...device };
+    return { ...made, ...device, commands: commands.get(device.id) ?? [] };
   };
   const app = new Hono();
   const problem = (c: Context, status: 401 | 404 | 409 | 422, title: string, text: string) =>
@@ -137,7 +137,7 @@ export async function startFake(options: { devices: number; port?: number; apiKe
     const all = deadLetters(devices, Date.now());
     return c.json({ items: all.slice(start, start + 50), next: start + 50 < all.length ? String(start + 50) : null });
   });
-  app.get("/*", async (c) => serveBuilt(c));
+  app.get("/*", async (c) => serveBuilt(c, options.built ?? fileURLToPath(new URL("../dist", import.meta.url))));
 
   const server = serve({ fetch: app.fetch, port: options.port ?? 0, hostname: "127.0.0.1" });
   await new Promise((resolve) => server.once("listening", resolve));
@@ -219,8 +219,7 @@ const kinds: Record<string, string> = {
   ".json": "application/json",
 };
 
-async function serveBuilt(c: Context) {
-  const root = fileURLToPath(new URL("../dist", import.meta.url));
+async function serveBuilt(c: Context, root: string) {
   const asked = normalize(c.req.path);
   const file = extname(asked) === "" ? "/index.html" : asked;
   const kind = kinds[extname(file)] ?? "application/octet-stream";

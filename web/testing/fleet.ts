@@ -139,7 +139,7 @@ export function detailOf(device: Device, nowMs: number): DeviceDetail {
     shadows: {
       "": {
         version: 42,
-        timestamp,
+        metadata: { desired: { setpoint: { timestamp } } },
         state: {
           desired: {
             sampling: { intervalSeconds: 10, jitter: false },
@@ -159,7 +159,7 @@ export function detailOf(device: Device, nowMs: number): DeviceDetail {
       },
       network: {
         version: 7,
-        timestamp: timestamp - 90_000,
+        metadata: { reported: { rssi: { timestamp: timestamp - 90_000 } } },
         state: { desired: { apn: "iot.example" }, reported: { apn: "iot.example", rssi: -71 } },
       },
     },
@@ -174,7 +174,7 @@ export function presenceEvents(device: Device, nowMs: number): DeviceEvent[] {
   for (let offset = 90_000; atMs > nowMs - 8 * dayMs && offset > 89_940; offset--) {
     const at = new Date(atMs).toISOString();
     const reason = status === "offline" ? "keep-alive elapsed" : "connected";
-    events.push({ offset, device: device.id, kind: "presence", at, reason, announced: { status, sinceMs: atMs } });
+    events.push({ offset, device: device.id, kind: "presence", at, reason, status, since: at });
     atMs -= status === "online" ? 600_000 + next() * 5_000_000 : 3_600_000 + next() * 60_000_000;
     status = status === "online" ? "offline" : "online";
   }
@@ -182,10 +182,11 @@ export function presenceEvents(device: Device, nowMs: number): DeviceEvent[] {
 }
 
 export function fleetEvents(devices: Device[], nowMs: number): DeviceEvent[] {
+  if (devices.length === 0) return [];
   const next = random(99);
   const kinds = [
-    (at: string) => ({ kind: "presence", announced: { status: "online", since: at }, reason: "connected" }),
-    (at: string) => ({ kind: "presence", announced: { status: "offline", since: at }, reason: "socket closed" }),
+    (at: string) => ({ kind: "presence", status: "online", since: at, reason: "connected" }),
+    (at: string) => ({ kind: "presence", status: "offline", since: at, reason: "socket closed" }),
     () => ({ kind: "shadowUpdated", shadow: "", version: 43, reported: { mode: "eco", setpoint: 21.5 } }),
     () => ({ kind: "shadowUpdated", shadow: "network", version: 8, desired: { apn: "iot.example" } }),
     () => ({ kind: "commandRequested", name: "reboot" }),
@@ -201,6 +202,7 @@ export function fleetEvents(devices: Device[], nowMs: number): DeviceEvent[] {
 }
 
 export function deadLetters(devices: Device[], nowMs: number): DeviceEvent[] {
+  if (devices.length === 0) return [];
   const next = random(5);
   const samples = [
     [

@@ -40,7 +40,7 @@ export function DeadLetters() {
           <p>When a payload is malformed or a device writes where it may not, it is listed here.</p>
         </section>
       ) : (
-        <section class="panel" aria-busy={page.loading}>
+        <section class="panel" aria-label="Refused messages" aria-busy={page.loading}>
           <div class="scroll">
             <table class="letters">
               <thead>

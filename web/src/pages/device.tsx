@@ -44,7 +44,7 @@ export function DevicePage(props: { id: string }) {
       <Metrics device={device} />
       <div class="columns halves">
         <Shadows device={device} onChanged={twin.reload} />
-        <Commands device={device} />
+        <Commands device={device} onChanged={twin.reload} />
       </div>
       <RecentEvents device={id} />
       {dialog === "edit" && (

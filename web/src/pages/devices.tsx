@@ -2,10 +2,11 @@ import "../style/lists.css";
 import { useEffect, useState } from "preact/hooks";
 import { useLocation, useSearch } from "wouter-preact";
 import { api } from "../api.ts";
-import type { DevicePage } from "../contract.ts";
+import type { DevicePage, LiveMessage } from "../contract.ts";
 import { type DeviceFilter, filterQuery, readFilter } from "../device-filter.ts";
 import { stats, useFleetStats } from "../fleet.ts";
 import { formatNumber } from "../format.ts";
+import { withPresence } from "../live-twin.ts";
 import { DeviceFilters } from "../parts/device-filters.tsx";
 import { DeviceTable } from "../parts/device-table.tsx";
 import { Dialog } from "../parts/dialog.tsx";
@@ -40,7 +41,7 @@ export function Devices() {
 
   useLive("fleet", (message) => {
     if (message.type !== "presence") return;
-    page.patch((shown) => withPresence(shown, message));
+    page.patch((shown) => changed(shown, message));
   });
   // Devices that appear or go change the count: then the first page is fetched anew, quietly.
   const count = stats.value?.devices;
@@ -104,24 +105,11 @@ export function Devices() {
   );
 }
 
-function withPresence(
-  page: DevicePage,
-  message: {
-    device: string;
-    status: "online" | "offline";
-    since: string | null;
-    lastSeen: string | null;
-    connected: boolean;
-    flapping: boolean;
-  },
-): DevicePage {
+function changed(page: DevicePage, message: Extract<LiveMessage, { type: "presence" }>): DevicePage {
   if (!page.items.some((device) => device.id === message.device)) return page;
-  const { status, since, lastSeen, connected, flapping } = message;
   return {
     ...page,
-    items: page.items.map((device) =>
-      device.id === message.device ? { ...device, status, since, lastSeen, connected, flapping } : device,
-    ),
+    items: page.items.map((device) => (device.id === message.device ? withPresence(device, message) : device)),
   };
 }
 

@@ -51,7 +51,8 @@ export function Overview() {
 
 function Tiles(props: { fleet: Stats | null }) {
   const { fleet } = props;
-  const number = (value: number | undefined) => (value === undefined ? "–" : formatNumber(value));
+  const number = (value: number | undefined | null) =>
+    value === undefined || value === null ? "–" : formatNumber(value);
   const letters = Object.entries(fleet?.deadLetters ?? {}).sort((a, b) => b[1] - a[1]);
   const lags = Object.entries(fleet?.sinkLag ?? {});
   const lag = lags.length === 0 ? undefined : Math.max(...lags.map(([, behind]) => behind));
@@ -67,7 +68,7 @@ function Tiles(props: { fleet: Stats | null }) {
       />
       <Tile name="Offline" tone="offline" value={number(fleet?.offline)} href="/devices?status=offline" />
       <Tile name="Flapping" tone="flapping" value={number(fleet?.flapping)} href="/devices?flapping=true" />
-      <Tile name="Messages" value={number(fleet?.messagesPerSecond)} unit="/s">
+      <Tile name="Messages" value={number(fleet && atHundred(fleet.messagesPerSecond))} unit="/s">
         <Sparkline values={rates.value} slots={90} />
       </Tile>
       <Tile
@@ -85,6 +86,11 @@ function Tiles(props: { fleet: Stats | null }) {
       />
     </div>
   );
+}
+
+/** Above a hundred the decimals only flicker. */
+function atHundred(rate: number): number {
+  return rate >= 100 ? Math.round(rate) : rate;
 }
 
 function Key() {

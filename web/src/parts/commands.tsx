@@ -4,7 +4,6 @@ import { isOpen } from "../command-state.ts";
 import type { Command, DeviceDetail } from "../contract.ts";
 import { formatWords } from "../format.ts";
 import { asProblem, type Problem } from "../problem.ts";
-import { useLive, useThrottled } from "../use-live.ts";
 import { useResource } from "../use-resource.ts";
 import { CommandForm } from "./command-form.tsx";
 import { Pager, usePager } from "./pager.tsx";
@@ -12,26 +11,23 @@ import { ProblemBox } from "./problem-box.tsx";
 import { Ago } from "./time.tsx";
 
 /** Commands of a device: send one, watch what becomes of it, cancel. */
-export function Commands(props: { device: DeviceDetail }) {
-  const { device } = props;
+export function Commands(props: { device: DeviceDetail; onChanged: () => void }) {
+  const { device, onChanged } = props;
   const pager = usePager();
   const [problem, setProblem] = useState<Problem | null>(null);
   const page = useResource(`commands/${device.id}/${pager.cursor}`, (signal) =>
     api.commands(device.id, pager.cursor, signal),
   );
-  const refresh = useThrottled(page.reload, 300);
-  useLive(`device:${device.id}`, (message) => {
-    if (message.type === "command" && message.device === device.id) refresh();
-  });
   const cancel = (command: Command) =>
     api.cancelCommand(device.id, command.id).then(
       () => {
         setProblem(null);
-        refresh();
+        onChanged();
       },
       (error: unknown) => setProblem(asProblem(error)),
     );
-  const commands = page.data?.items ?? [];
+  const listed = page.data?.items ?? [];
+  const commands = pager.page === 0 ? newestFirst(device.commands, listed) : listed;
   const shownProblem = problem ?? page.problem;
   return (
     <section class="panel" aria-label="Commands">
@@ -43,7 +39,7 @@ export function Commands(props: { device: DeviceDetail }) {
         device={device.id}
         onSent={() => {
           pager.restart();
-          refresh();
+          onChanged();
         }}
       />
       {shownProblem && <ProblemBox problem={shownProblem} />}
@@ -68,6 +64,14 @@ export function Commands(props: { device: DeviceDetail }) {
         <Pager pager={pager} next={page.data?.next ?? null} shown={commands.length} what="commands" />
       )}
     </section>
+  );
+}
+
+/** The twin knows its open and newest commands exactly; the list, of all of them, follows a moment later. */
+function newestFirst(exact: Command[], listed: Command[]): Command[] {
+  const known = new Set(exact.map((command) => command.id));
+  return [...exact, ...listed.filter((command) => !known.has(command.id))].sort((a, b) =>
+    b.createdAt.localeCompare(a.createdAt),
   );
 }
 

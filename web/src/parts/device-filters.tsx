@@ -45,7 +45,7 @@ export function DeviceFilters(props: { filter: DeviceFilter; onChange: (filter: 
         <input
           ref={input}
           type="search"
-          placeholder="Search by id, type, region or tag"
+          placeholder="Search by id"
           value={text}
           onInput={(event) => setText(event.currentTarget.value)}
         />
@@ -85,6 +85,15 @@ export function DeviceFilters(props: { filter: DeviceFilter; onChange: (filter: 
         options={fleet ? typeNames(fleet) : []}
         onChange={(type) => onChange({ ...filter, type })}
       />
+      {filter.tag && (
+        <button
+          type="button"
+          onClick={() => onChange({ ...filter, tag: "" })}
+          aria-label={`Remove the tag ${filter.tag}`}
+        >
+          {filter.tag} <Icon name="close" />
+        </button>
+      )}
     </search>
   );
 }

@@ -45,7 +45,7 @@ export function DeviceHead(props: { device: DeviceDetail; onEdit: () => void; on
           <Fact name="Tags">
             <span class="tags">
               {tags.map(([name, value]) => (
-                <Link key={name} href={`/devices?search=${encodeURIComponent(value)}`}>
+                <Link key={name} href={`/devices?tag=${encodeURIComponent(`${name}:${value}`)}`}>
                   <span class="quiet">{name}</span> {value}
                 </Link>
               ))}

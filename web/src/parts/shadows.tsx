@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import type { DeviceDetail, ShadowView } from "../contract.ts";
 import { formatJson } from "../format.ts";
+import { shadowChangedAt } from "../shadow-changed-at.ts";
 import { differences, type ShadowRow, shadowRows } from "../shadow-rows.ts";
 import { DesiredEditor } from "./desired-editor.tsx";
 import { Dialog } from "./dialog.tsx";
@@ -16,6 +17,7 @@ export function Shadows(props: { device: DeviceDetail; onChanged: () => void }) 
   const [editing, setEditing] = useState<string | null>(null);
   const name = chosen !== null && names.includes(chosen) ? chosen : (names[0] ?? classic);
   const shadow = device.shadows[name];
+  const changedAt = shadow ? shadowChangedAt(shadow.metadata) : null;
   return (
     <section class="panel" aria-label="Shadow">
       <header>
@@ -33,10 +35,10 @@ export function Shadows(props: { device: DeviceDetail; onChanged: () => void }) 
         {shadow && (
           <span class="quiet">
             version {shadow.version}
-            {shadow.timestamp !== undefined && (
+            {changedAt !== null && (
               <>
                 {" · "}
-                <Ago at={new Date(shadow.timestamp * 1000).toISOString()} />
+                <Ago at={changedAt} />
               </>
             )}
           </span>

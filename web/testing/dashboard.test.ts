@@ -1,0 +1,206 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { startFake } from "./fake-server.ts";
+
+/**
+ * The built dashboard in a real browser, over a server that speaks the contract. Needs Chromium (Debian's package
+ * `chromium`, or CHROMIUM=/path/to/it); without it these tests are skipped, and in CI they fail.
+ */
+const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+const there = existsSync(chromiumPath);
+if (!there) {
+  if (process.env.CI) throw new Error(`${chromiumPath} is not there. Install Chromium or set CHROMIUM to its path.`);
+  console.warn(`SKIPPED: the dashboard's browser tests need Chromium at ${chromiumPath} (or set CHROMIUM).`);
+}
+
+describe.skipIf(!there)("the dashboard", () => {
+  let browser: Browser;
+  let built: string;
+
+  beforeAll(async () => {
+    built = await mkdtemp(join(tmpdir(), "doppel-web-"));
+    const configFile = fileURLToPath(new URL("../vite.config.ts", import.meta.url));
+    await build({ configFile, logLevel: "error", build: { outDir: built } });
+    const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"];
+    browser = await chromium.launch({ executablePath: chromiumPath, args });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await rm(built, { recursive: true, force: true });
+  });
+
+  async function open(path: string, options: { devices?: number; apiKey?: string; width?: number } = {}) {
+    const { devices = 200, width = 1280, ...rest } = options;
+    const fake = await startFake({ devices, built, ...rest });
+    const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: "reduce" });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    const failures: string[] = [];
+    page.on("pageerror", (error) => failures.push(error.message));
+    onTestFinished(async () => {
+      await context.close();
+      await fake.close();
+      expect(failures).toEqual([]);
+    });
+    await page.goto(fake.url + path);
+    return { page, fake, device: fake.devices.find(({ status }) => status === "online")! };
+  }
+
+  test("the overview shows the fleet's numbers and stays live", async () => {
+    const { page, fake } = await open("/", { devices: 10_000 });
+    await page.getByText("of 10,000 devices").waitFor();
+    await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
+    await page.getByRole("application", { name: /World map of 10,000 devices/ }).waitFor();
+    for (const device of fake.devices.slice(0, 300)) fake.setOnline(device, true);
+    for (const device of fake.devices) device.flapping = false;
+    await page.getByRole("link", { name: /^Flapping 0/ }).waitFor();
+  });
+
+  test("a device that comes online changes in the list by itself", async () => {
+    const { page, fake } = await open("/devices");
+    const offline = fake.devices.slice(0, 50).find(({ status }) => status === "offline")!;
+    const row = page.getByRole("row").filter({ hasText: offline.id });
+    await row.getByText("Offline").waitFor();
+    fake.setOnline(offline, true);
+    await row.getByText("Online").waitFor();
+  });
+
+  test("search and filters narrow the list, live in the address, and can be cleared", async () => {
+    const { page, fake } = await open("/devices", { devices: 10_000 });
+    await page.getByText("1–50 of 10,000").waitFor();
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("51–100 of 10,000").waitFor();
+    await page.keyboard.press("/");
+    await page.keyboard.type("pump-00003");
+    await page.getByText(`${fake.devices.filter(({ id }) => id.includes("pump-00003")).length} match`).waitFor();
+    expect(new URL(page.url()).searchParams.get("search")).toBe("pump-00003");
+    await page.getByRole("searchbox").fill("no such device");
+    await page.getByRole("button", { name: "Clear the filters" }).click();
+    await page.getByText("10,000 in all").waitFor();
+  });
+
+  test("a desired change is saved as the difference, and the shadow shows it", async () => {
+    const { page, device } = await open("/devices");
+    await page.getByRole("link", { name: device.id, exact: true }).click();
+    await page.getByText("2 properties differ").waitFor();
+    await page.getByRole("button", { name: "Edit desired" }).click();
+    const editor = page.getByRole("textbox", { name: /^Desired/ });
+    await editor.fill('{"mode": eco}');
+    await page.getByText("Line 1, column 10: expected a value").waitFor();
+    await editor.fill('{"mode": "eco", "sampling": {"intervalSeconds": 30, "jitter": false}}');
+    await page
+      .getByText('Will send {"setpoint":null,"schedule":null,"mode":"eco","sampling":{"intervalSeconds":30}}')
+      .waitFor();
+    await page.getByRole("button", { name: "Save desired" }).click();
+    await page.getByText("In step").waitFor();
+  });
+
+  test("a desired change on top of someone else's is a question, not a loss", async () => {
+    const { page, fake, device } = await open("/devices");
+    await page.goto(`${fake.url}/devices/${device.id}`);
+    await page.getByRole("button", { name: "Edit desired" }).click();
+    await page.getByRole("textbox", { name: /^Desired/ }).fill('{"mode": "off"}');
+    const other = await fetch(`${fake.url}/v1/devices/${device.id}/shadow`, {
+      method: "PATCH",
+      headers: { "if-match": '"42"', "content-type": "application/json" },
+      body: JSON.stringify({ state: { desired: { setpoint: 5 } } }),
+    });
+    expect(other.status).toBe(200);
+    await page.getByRole("button", { name: "Save desired" }).click();
+    await page.getByText("Someone changed the shadow meanwhile").waitFor();
+    await page.getByRole("button", { name: "Start from the newest" }).click();
+    expect(await page.getByRole("textbox", { name: /^Desired/ }).inputValue()).toContain('"setpoint": 5');
+  });
+
+  test("a chart draws, for any range, and grows", async () => {
+    const { page, fake, device } = await open("/devices");
+    await page.goto(`${fake.url}/devices/${device.id}`);
+    const panel = page.getByRole("region", { name: "History of temperature" });
+    await panel.getByRole("img", { name: /^Chart of temperature from/ }).waitFor();
+    expect(await inked(page)).toBe(true);
+    const count = async () => Number.parseInt((await panel.getByText(/readings$/).textContent()) ?? "", 10);
+    const before = await count();
+    await expect.poll(count).toBeGreaterThan(before);
+    for (const range of ["24 h", "7 d", "30 d", "All"]) {
+      await panel.getByRole("button", { name: range, exact: true }).click();
+      await panel.getByText(/lowest to highest/).waitFor();
+      expect(await inked(page)).toBe(true);
+    }
+  });
+
+  test("a command is sent with its parameters, and can be cancelled", async () => {
+    const { page, fake, device } = await open("/devices");
+    await page.goto(`${fake.url}/devices/${device.id}`);
+    await page.getByLabel("Command", { exact: true }).fill("reboot");
+    await page.getByLabel("Parameters, JSON").fill('{"delay": 5}');
+    await page.getByRole("button", { name: "Send" }).click();
+    const command = page.getByRole("listitem").filter({ hasText: '{"delay":5}' });
+    await command.getByText("sent").waitFor();
+    await command.getByRole("button", { name: "Cancel" }).click();
+    await command.getByText("cancelled").waitFor();
+  });
+
+  test("a broken connection comes back by itself, with what was missed", async () => {
+    const { page, fake } = await open("/devices");
+    const offline = fake.devices.slice(0, 50).find(({ status }) => status === "offline")!;
+    await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
+    fake.drop();
+    offline.status = "online"; // untold
+    await page.getByRole("row").filter({ hasText: offline.id }).getByText("Online").waitFor();
+    await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
+  });
+
+  test("a server that wants an API key is asked with the one that the person gives", async () => {
+    const { page } = await open("/devices", { apiKey: "secret-key" });
+    await page.getByRole("dialog", { name: "API key needed" }).getByLabel("API key").fill("secret-key");
+    await page.getByRole("button", { name: "Use this key" }).click();
+    await page.getByText("200 in all").waitFor();
+    await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
+  });
+
+  test("an empty fleet says how to connect a first device", async () => {
+    const { page } = await open("/", { devices: 0 });
+    await page.getByText(/mosquitto_pub -h 127\.0\.0\.1/).waitFor();
+  });
+
+  test("what is not there is told in the server's words", async () => {
+    const { page, fake } = await open("/devices/nowhere");
+    await page.getByRole("alert").getByText("No such device").waitFor();
+    await page.goto(`${fake.url}/no/such/page`);
+    await page.getByText("Nothing is here").waitFor();
+  });
+
+  test("no page is wider than a phone", async () => {
+    const { page, fake, device } = await open("/", { width: 375 });
+    for (const path of ["/", "/devices", `/devices/${device.id}`, "/dead-letters"]) {
+      await page.goto(fake.url + path);
+      await page.getByRole("region").first().waitFor();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(375);
+    }
+  });
+
+  test("the first thing that Tab reaches leads past the header", async () => {
+    const { page } = await open("/devices");
+    await page.getByText("200 in all").waitFor();
+    await page.keyboard.press("Tab");
+    await page.keyboard.press("Enter");
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
+  });
+});
+
+/** Whether the chart's canvas holds more than its background. */
+function inked(page: Page): Promise<boolean> {
+  return page
+    .locator(".chart canvas")
+    .first()
+    .evaluate((canvas: HTMLCanvasElement) => {
+      const pixels = canvas.getContext("2d")?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+      return pixels.some((value) => value > 0);
+    });
+}
