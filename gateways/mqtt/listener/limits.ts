@@ -13,6 +13,8 @@ export type Limits = {
   /** QoS 1 and 2 messages that wait for one client, away or slow; then the oldest is dropped. */
   readonly maxQueuedMessages: number;
   readonly maxQueuedBytes: number;
+  /** Retained messages that wait for one client after its SUBSCRIBE; further ones are dropped. */
+  readonly maxRetainedBacklog: number;
   /** Bytes written but not yet taken by one client; above it QoS 0 is dropped, QoS 1 and 2 wait, its socket is not read. */
   readonly maxBufferedBytes: number;
   /** Sessions kept for clients that are away; then the one that has been away longest is ended. */
@@ -32,6 +34,7 @@ export const defaultLimits: Limits = {
   maxInflight: 100,
   maxQueuedMessages: 1_000,
   maxQueuedBytes: 4 * 1024 * 1024,
+  maxRetainedBacklog: 500_000,
   maxBufferedBytes: 1024 * 1024,
   maxKeptSessions: 10_000,
   maxSessionExpiryMs: 7 * 24 * 3_600_000,

@@ -91,8 +91,12 @@ export async function openListener(options: ListenerOptions, application: MqttAp
     });
     connections.add(connection);
   };
-  const tcp = createServer({ noDelay: true }, (socket) => accept(socket, socket.remoteAddress ?? "unknown"));
+  const tcp = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) =>
+    accept(socket, socket.remoteAddress ?? "unknown"),
+  );
   await listen(tcp, options.port, options.host);
+  // Out of file descriptors, for example: those who are connected stay served.
+  tcp.on("error", (error) => options.log.warn({ err: error }, "a connection could not be accepted"));
   const webSockets = options.wsPort === null ? null : webSocketServer(options.host, limits.maxPacketBytes, accept);
   if (webSockets !== null) {
     try {
@@ -101,6 +105,7 @@ export async function openListener(options: ListenerOptions, application: MqttAp
       tcp.close();
       throw error;
     }
+    webSockets.http.on("error", (error) => options.log.warn({ err: error }, "a connection could not be accepted"));
   }
   const sweep = setInterval(() => {
     const nowMs = options.now();

@@ -12,7 +12,11 @@ export interface Way {
   readonly window: number;
 }
 
-export type OutgoingLimits = { readonly maxQueuedMessages: number; readonly maxQueuedBytes: number };
+export type OutgoingLimits = {
+  readonly maxQueuedMessages: number;
+  readonly maxQueuedBytes: number;
+  readonly maxRetainedBacklog: number;
+};
 
 /**
  * The sender's side of one session: what waits for the client and what it has not acknowledged.
@@ -86,7 +90,9 @@ export class Outgoing {
   }
 
   deliverRetained(deliveries: readonly Delivery[]): void {
-    this.#backlog.push(...deliveries);
+    const room = Math.max(0, this.#limits.maxRetainedBacklog - this.#backlog.length);
+    this.#backlog = this.#backlog.concat(deliveries.slice(0, room));
+    if (deliveries.length > room) this.#dropped(deliveries.length - room);
     this.pump();
   }
 

@@ -155,6 +155,15 @@ describe("what a session has to send", () => {
     expect(way.sent).toEqual(["0 retained", "1 a"]);
   });
 
+  test("has a bound on retained messages too, however often it subscribes", () => {
+    const { sessions, dropped } = some({ maxRetainedBacklog: 3 });
+    const { outgoing } = opened(sessions, "a").session;
+    for (let i = 0; i < 3; i++) outgoing.deliverRetained([aDelivery(`${i}a`, 0), aDelivery(`${i}b`, 0)]);
+    const way = aWay(10);
+    outgoing.attach(way);
+    expect([way.sent, dropped()]).toEqual([["0 0a", "0 0b", "0 1a"], 3]);
+  });
+
   test("is not sent when it has expired or is too large for the client", () => {
     const { sessions, clock } = some();
     const { outgoing } = opened(sessions, "a").session;
