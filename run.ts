@@ -76,7 +76,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     }
     const url = cluster?.url ?? config.databaseUrl;
     const pool = openPool(url, {
-      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
+      onIdleError: (error) => closing ?? logger.warn({ error: error.message }, "database connection lost"),
     });
     closers.push(() => pool.end());
 
