@@ -1,14 +1,14 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { openService } from "./service.ts";
+import { type Doppel, startDoppel } from "../../harness.ts";
 import { connectMqtt5, connectMqtt311, shadowOf } from "./shadow-client.ts";
 
-let service: Awaited<ReturnType<typeof openService>>;
+let doppel: Doppel;
 let things = 0;
 
 beforeAll(async () => {
-  service = await openService();
+  doppel = await startDoppel();
 });
-afterAll(() => service.close());
+afterAll(() => doppel.close());
 
 describe.each([
   { protocol: "MQTT 5", connect: connectMqtt5 },
@@ -21,13 +21,13 @@ describe.each([
     /** A device of its own for each test, connected. */
     async function aDevice() {
       const thing = `v2-${protocol.replace(/\W/g, "-")}-${++things}`;
-      const device = await connect(service.mqttPort, thing);
+      const device = await connect(doppel.running.mqttPort, thing);
       onTestFinished(() => device.close());
       return { thing, shadow: shadowOf(device, thing, name) };
     }
 
     async function anApp(thing: string) {
-      const app = await connect(service.mqttPort, `app-of-${thing}`, "app");
+      const app = await connect(doppel.running.mqttPort, `app-of-${thing}`, "app");
       onTestFinished(() => app.close());
       return shadowOf(app, thing, name);
     }
@@ -129,12 +129,12 @@ describe.each([
     test("a device that was away hears what is still desired when it listens again", async () => {
       const thing = `v2-away-${++things}`;
       const app = await anApp(thing);
-      const first = await connect(service.mqttPort, thing);
+      const first = await connect(doppel.running.mqttPort, thing);
       await shadowOf(first, thing, name).update({ reported: { a: 1 } });
       await first.close();
       await app.update({ desired: { a: 2 } });
 
-      const again = await connect(service.mqttPort, thing);
+      const again = await connect(doppel.running.mqttPort, thing);
       onTestFinished(() => again.close());
       const deltas = await shadowOf(again, thing, name).deltas();
       onTestFinished(() => deltas.close());
@@ -151,11 +151,11 @@ describe.each([
   });
 
   test("a device cannot reach another device's shadow", async () => {
-    const owner = await connect(service.mqttPort, `v2-owner-${++things}`);
+    const owner = await connect(doppel.running.mqttPort, `v2-owner-${++things}`);
     onTestFinished(() => owner.close());
     const other = `v2-other-${++things}`;
     await expect(shadowOf(owner, other, null).update({ reported: { a: 1 } })).rejects.toThrow();
-    const victim = await connect(service.mqttPort, other);
+    const victim = await connect(doppel.running.mqttPort, other);
     onTestFinished(() => victim.close());
     await expect(shadowOf(victim, other, null).get()).rejects.toMatchObject({ modeledError: { code: 404 } });
   });

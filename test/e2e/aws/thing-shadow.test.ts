@@ -1,23 +1,23 @@
 import { once } from "node:events";
 import awsIot, { type ThingShadow } from "aws-iot-device-sdk";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Doppel, startDoppel } from "../../harness.ts";
 import { selfSigned } from "./self-signed.ts";
-import { openService } from "./service.ts";
 import { openTlsFront } from "./tls-front.ts";
 
-let service: Awaited<ReturnType<typeof openService>>;
+let doppel: Doppel;
 let front: Awaited<ReturnType<typeof openTlsFront>>;
 let things = 0;
 // This SDK speaks TLS with a client certificate only.
 const identity = selfSigned(Date.now());
 
 beforeAll(async () => {
-  service = await openService();
-  front = await openTlsFront(service.mqttPort, identity);
+  doppel = await startDoppel();
+  front = await openTlsFront(doppel.running.mqttPort, identity);
 });
 afterAll(async () => {
   await front.close();
-  await service.close();
+  await doppel.close();
 });
 
 describe("thingShadow of aws-iot-device-sdk 2.2", () => {
