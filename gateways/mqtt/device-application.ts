@@ -217,10 +217,9 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     host.deliver(device, { kind: "heartbeat", session }, then);
   }
 
-  /** To subscribers. What a connection retains, the listener keeps itself, before the acknowledgement. */
-  function fanOut({ overHttp }: Sender, { topic, payload, qos, retain, properties }: IncomingPublish): void {
-    const retained = overHttp && retain;
-    broker.publish({ topic, payload, qos: qos === 0 ? 0 : 1, retain: retained, ...(properties && { properties }) });
+  /** To subscribers. What a connection retains, the listener has kept before it acknowledges. */
+  function fanOut({ connection }: Sender, { topic, payload, qos, retain, properties }: IncomingPublish): void {
+    broker.publish({ topic, payload, qos, retain, properties, ...(connection && { from: connection }) });
   }
 
   function forward(sender: Sender, message: IncomingPublish, done: Done): void {
@@ -298,14 +297,14 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
       const { principal, id } = connection;
       const sender: Sender =
         principal.kind === "device"
-          ? { device: principal.device, session: id, overHttp: false }
-          : { device: null, session: null, overHttp: false };
+          ? { device: principal.device, session: id, connection }
+          : { device: null, session: null, connection };
       take(sender, message, done);
     },
 
     publishFromApp: ({ topic, payload, qos, retain }) =>
       new Promise((resolve) =>
-        take({ device: null, session: null, overHttp: true }, { topic, payload, qos, retain, will: false }, resolve),
+        take({ device: null, session: null, connection: null }, { topic, payload, qos, retain, will: false }, resolve),
       ),
 
     violation({ reason }) {
@@ -315,8 +314,12 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
 }
 
 type Done = (outcome: PublishOutcome) => void;
-/** `device` is null for apps, which may speak to any topic. */
-type Sender = { readonly device: string | null; readonly session: string | null; readonly overHttp: boolean };
+/** `device` is null for apps, which may speak to any topic; `connection` for those that came over HTTP. */
+type Sender = {
+  readonly device: string | null;
+  readonly session: string | null;
+  readonly connection: MqttConnection | null;
+};
 type RefusalCode = Extract<PublishOutcome, { kind: "refuse" }>["reasonCode"];
 
 const unknownDevice: PublishOutcome = { kind: "refuse", reasonCode: 0x87, reason: "the device is not in the registry" };
