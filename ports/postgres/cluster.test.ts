@@ -138,7 +138,7 @@ describe("an embedded PostgreSQL after a kill", () => {
   test("of the process that holds it: it stops by itself", async () => {
     const one = holder(folder);
     const pid = await one.postmaster;
-    one.process.kill("SIGKILL");
+    await one.kill();
     expect(await until(() => !isAlive(pid) && postgresProcessesIn(data, pid).length === 0, 30_000)).toBe(true);
     expect(existsSync(join(data, "postmaster.pid"))).toBe(false); // it shut down in order
     await (await startsWhole()).stop();
@@ -147,7 +147,7 @@ describe("an embedded PostgreSQL after a kill", () => {
   test("of the process that holds it: a start in that moment waits for it to stop", async () => {
     const one = holder(folder);
     await one.postmaster;
-    one.process.kill("SIGKILL");
+    await one.kill();
     await (await startsWhole()).stop();
   });
 
@@ -157,7 +157,7 @@ describe("an embedded PostgreSQL after a kill", () => {
       const pid = await one.postmaster;
       if (order === "node first") one.process.kill("SIGKILL");
       process.kill(pid, "SIGKILL");
-      one.process.kill("SIGKILL");
+      await one.kill();
       await (await startsWhole()).stop();
     }
   });
@@ -166,7 +166,7 @@ describe("an embedded PostgreSQL after a kill", () => {
     const one = holder(folder);
     const pid = await one.postmaster;
     process.kill(watcherOf(pid), "SIGKILL");
-    one.process.kill("SIGKILL");
+    await one.kill();
     await (await startsWhole()).stop();
     expect(isAlive(pid)).toBe(false);
   });
@@ -175,7 +175,7 @@ describe("an embedded PostgreSQL after a kill", () => {
     for (const afterMs of [0, 60, 90, 120, 180]) {
       const one = holder(folder);
       await new Promise((resolve) => setTimeout(resolve, afterMs));
-      one.process.kill("SIGKILL");
+      await one.kill();
       await one.said;
       await (await startsWhole()).stop();
     }
@@ -186,7 +186,7 @@ describe("an embedded PostgreSQL after a kill", () => {
       const fresh = join(privateFolder(), "postgres");
       const one = holder(fresh);
       await new Promise((resolve) => setTimeout(resolve, afterMs));
-      one.process.kill("SIGKILL");
+      await one.kill();
       await one.said;
       const cluster = await opened(fresh);
       expect(await query(cluster.url, "select 1 as one")).toEqual([{ one: 1 }]);
@@ -205,8 +205,16 @@ describe("an embedded PostgreSQL after a kill", () => {
   });
 });
 
+type Holder = {
+  process: ChildProcess;
+  said: Promise<string>;
+  postmaster: Promise<number>;
+  /** With -9, until it is gone. */
+  kill(): Promise<void>;
+};
+
 /** The owner of a cluster in a process of its own, which says READY and the postmaster's id, or an error's code. */
-function holder(folder: string): { process: ChildProcess; said: Promise<string>; postmaster: Promise<number> } {
+function holder(folder: string): Holder {
   const script = `
     import { startCluster } from ${JSON.stringify(new URL("./cluster.ts", import.meta.url).href)};
     try {
@@ -239,7 +247,12 @@ function holder(folder: string): { process: ChildProcess; said: Promise<string>;
     return pid;
   });
   postmaster.catch(() => {});
-  return { process: child, said, postmaster };
+  const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+  const kill = () => {
+    child.kill("SIGKILL");
+    return gone;
+  };
+  return { process: child, said, postmaster, kill };
 }
 
 /** The shell that shares the postmaster's session but is not its child. */
