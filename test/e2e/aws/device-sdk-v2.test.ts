@@ -160,3 +160,25 @@ describe.each([
     await expect(shadowOf(victim, other, null).get()).rejects.toMatchObject({ modeledError: { code: 404 } });
   });
 });
+
+test("a restart keeps shadows, their versions and what is still desired", async () => {
+  const thing = `v2-restart-${++things}`;
+  const before = await connectMqtt5(doppel.running.mqttPort, thing);
+  for (const name of [null, "cfg"]) {
+    await shadowOf(before, thing, name).update({ reported: { a: 1 } });
+    await shadowOf(before, thing, name).update({ desired: { a: 2 } });
+  }
+  await shadowOf(before, thing, "cfg").delete();
+  await before.close();
+  await doppel.restart();
+
+  const after = await connectMqtt5(doppel.running.mqttPort, thing);
+  onTestFinished(() => after.close());
+  const classic = shadowOf(after, thing, null);
+  const deltas = await classic.deltas();
+  onTestFinished(() => deltas.close());
+  expect(await deltas.next()).toMatchObject({ version: 2, state: { a: 2 } });
+  expect(await classic.get()).toMatchObject({ version: 2, state: { delta: { a: 2 } } });
+  const made = await shadowOf(after, thing, "cfg").update({ reported: { b: 1 } });
+  expect(made.version).toBe(3);
+});
