@@ -180,6 +180,11 @@ describe("the device's word", () => {
         reason: "command-ended",
         detail: `The command "c1" is ${state} already and cannot become succeeded.`,
       });
+    for (const status of ["acknowledged", "in_progress"])
+      expect(acknowledge(expired, "c1", bytes({ status }), 62_000)).toMatchObject({
+        kind: "refused",
+        reason: "command-ended",
+      });
   });
 
   test("may hold fields of the device's own", () => {

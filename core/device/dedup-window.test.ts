@@ -48,6 +48,10 @@ describe("sequence numbers", () => {
     expect(sawBefore(withBoot, numbered(1, "b2"))).toBe(false);
     const withoutBoot = windowOf(...numbers(1_000, 3_000, ""));
     expect(sawBefore(withoutBoot, numbered(0, ""))).toBe(false);
+    const below = [3_000 - windowSize, 3_000 - windowSize + 1].map((seq) => sawBefore(withoutBoot, numbered(seq, "")));
+    expect(below).toEqual([false, true]);
+    const justBelow = numbered(3_000 - windowSize, "");
+    expect(sawBefore(remember(withoutBoot, justBelow), justBelow)).toBe(true);
     const anew = remember(withoutBoot, numbered(0, ""));
     expect([sawBefore(anew, numbered(0, "")), sawBefore(anew, numbered(1, ""))]).toEqual([true, false]);
   });

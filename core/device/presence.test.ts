@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { defaultPolicy } from "./policy.ts";
-import { isConnected, liveSession, neverSeen, stepPresence } from "./presence.ts";
+import { isConnected, liveSession, neverSeen, presenceDeadline, stepPresence } from "./presence.ts";
 import { aSession, WatchedDevice } from "./presence-fixture.ts";
 
 function onlineDevice(atMs = 1_000): WatchedDevice {
@@ -225,6 +225,9 @@ describe("failures that users of other systems report", () => {
     const byMessage = new WatchedDevice();
     byMessage.message("unknown", 1_000);
     expect(byMessage.deadlineMs).toBe(61_000);
+    // Even where nobody has noted its first word as a last seen.
+    for (const { presence, policy, node } of [onlineDevice(1_000), byMessage])
+      expect(presenceDeadline(presence, 0, policy, node)).toBe(61_000);
   });
 
   test("a changed time-out holds at once, shorter or longer", () => {
@@ -347,6 +350,26 @@ describe("flapping", () => {
     device.message(null, againMs + 119_999);
     device.look(againMs + 120_000);
     expect([device.presence.flapping, device.status]).toEqual([false, "online"]);
+  });
+
+  test("a device that was unmarked is not marked again by its old status changes", () => {
+    const device = new WatchedDevice({ steadyMs: 10_000 });
+    const lastMs = flap(device, 6, 1_000, 1_000);
+    device.look(lastMs + 10_000);
+    device.connect("again", lastMs + 11_000);
+    expect(marks(device)).toEqual(["started", "ended"]);
+  });
+
+  test("of several things that have elapsed the earliest comes first, however late the look", () => {
+    const silentFirst = new WatchedDevice();
+    const lastMs = flap(silentFirst, 7, 1_000, 1_000);
+    silentFirst.look(lastMs + 130_000);
+    expect([silentFirst.status, silentFirst.presence.flapping]).toEqual(["offline", true]);
+    const steadyFirst = new WatchedDevice();
+    flap(steadyFirst, 7, 1_000, 1_000);
+    steadyFirst.message(null, lastMs + 65_000);
+    steadyFirst.look(lastMs + 130_000);
+    expect([steadyFirst.status, steadyFirst.presence.flapping]).toEqual(["offline", false]);
   });
 
   test("reconnects within the grace time do not count as status changes", () => {

@@ -303,8 +303,7 @@ function speaksFor({ session, ended }: Memory, speaker: string | null): boolean 
 }
 
 function withEdge(edgesMs: readonly number[], { atMs, policy }: PresenceStep): readonly number[] {
-  const recent = edgesMs.filter((edgeMs) => edgeMs > atMs - policy.flapWindowMs);
-  return [...recent, atMs].slice(-Math.max(1, policy.flapEdges));
+  return [...edgesMs, atMs].slice(-Math.max(1, policy.flapEdges));
 }
 
 function memoryOf(presence: Presence): Memory {
