@@ -116,7 +116,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ar
       problems.push(`${flag === undefined ? variable : flagOf(name)} is "${given}" but needs ${value.needs}.`);
     else config[name] = value;
   }
+  if (config.demo === true && (config.requireCredentials === "yes" || !isLoopback(String(config.host))))
+    problems.push("--demo runs without credentials, so it needs a loopback address and --require-credentials auto.");
   return problems.length > 0 ? { kind: "problems", problems } : { kind: "config", config: config as Config };
+}
+
+/** Whether an address to listen on is reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {

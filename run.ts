@@ -12,7 +12,7 @@ import { meterHost } from "./actors/host/meter.ts";
 import type { TwinHost } from "./actors/host/port.ts";
 import { defaultApiConfig, type HealthProbe } from "./apis/parts.ts";
 import { openApi } from "./apis/server.ts";
-import type { Config } from "./config.ts";
+import { type Config, isLoopback } from "./config.ts";
 import { policyWith, type TwinPolicy } from "./core/device/policy.ts";
 import { openDeviceApplication } from "./gateways/mqtt/device-application.ts";
 import { openListener } from "./gateways/mqtt/listener/listener.ts";
@@ -277,10 +277,6 @@ function safety(config: Config): { openRegistry: boolean; requireCredentials: bo
     requireCredentials: config.requireCredentials === "yes" || !loopback,
     openRegistry: config.registry === "open" || (config.registry === "auto" && loopback),
   };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function progressOf(say: (line: string) => void): (replayed: number, total: number) => void {

@@ -5,6 +5,7 @@
 import { readConfig } from "./config.ts";
 import { openLogger } from "./ports/logger/pino.ts";
 import { run } from "./run.ts";
+import { startDemo } from "./simulator/demo.ts";
 import { startupProblem, welcome } from "./welcome.ts";
 
 const read = readConfig(process.env, process.argv.slice(2));
@@ -25,6 +26,7 @@ const running = await run({ config, logger: openLogger(config), say }).catch((er
   process.exit(1);
 });
 say(welcome(config, running, (performance.now() - startedAt) / 1000));
+const demo = config.demo ? await startDemo(config, running) : null;
 
 let stopping = false;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -32,7 +34,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     if (stopping) return;
     stopping = true;
     say("Stopping: committing what is open …");
-    running.close().then(
+    stop().then(
       () => {
         say("Stopped. Everything acknowledged is on disk.");
         process.exit(0);
@@ -44,6 +46,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     );
   });
 }
+
+async function stop(): Promise<void> {
+  await demo?.stop();
+  await running.close();
+}
+
 running.closed.catch((error) => {
   process.stderr.write(`${(error as Error).message}\n`);
   // Without a checkpoint or a goodbye: memory may be ahead of the truth, and the next start reads the log.

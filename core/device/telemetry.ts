@@ -5,6 +5,7 @@
  * M1 A refused message never takes its neighbours with it: the rest of an array goes on.
  * M2 The statistics are O(1) per reading (Welford), and count numbers only.
  */
+import { hash53 } from "../hash.ts";
 import { isJsonObject } from "../json.ts";
 
 export type ReadingValue = number | boolean | string;
@@ -206,7 +207,7 @@ function identityOf(body: { [field: string]: unknown }, tsMs: number): MessageId
       return `"boot" needs a string or number of at most 64 characters.`;
     return { kind: "sequence", boot: String(boot), seq: seq as number };
   }
-  return { kind: "hash", hash: hashOf(`${tsMs}|${JSON.stringify(body)}`) };
+  return { kind: "hash", hash: hash53(`${tsMs}|${JSON.stringify(body)}`) };
 }
 
 /** Epoch ms of a "ts": a number (epoch ms), ISO 8601 text (UTC if it names no zone), or none: now. */
@@ -220,20 +221,6 @@ function timestampOf(ts: unknown, nowMs: number): number | null {
 
 const isoTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?$/;
 const zoned = /(Z|[+-]\d\d:?\d\d)$/;
-
-/** 53 bits of a fast non-cryptographic hash (two rounds of FNV-1a-like mixing, as in cyrb53). */
-function hashOf(text: string): number {
-  let high = 0xdeadbeef;
-  let low = 0x41c6ce57;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    high = Math.imul(high ^ code, 2654435761);
-    low = Math.imul(low ^ code, 1597334677);
-  }
-  high = Math.imul(high ^ (high >>> 16), 2246822507) ^ Math.imul(low ^ (low >>> 13), 3266489909);
-  low = Math.imul(low ^ (low >>> 16), 2246822507) ^ Math.imul(high ^ (high >>> 13), 3266489909);
-  return 4294967296 * (2097151 & low) + (high >>> 0);
-}
 
 /** Nearly every metric's name, tested before the Unicode one. */
 const asciiName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
