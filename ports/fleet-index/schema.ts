@@ -28,14 +28,15 @@ export const fleetSchema = `
   create index if not exists devices_located on devices (id) where ${isLocated()};
 
   create table if not exists device_events (
-    log_offset bigint primary key,
+    log_offset bigint not null,
     device_id text collate "C" not null,
     kind text collate "C" not null,
     at timestamptz not null,
-    body text not null
+    body text not null,
+    -- No index on the offset alone: looking for a rare kind, PostgreSQL would walk all events by it.
+    primary key (kind, log_offset)
   );
   create index if not exists device_events_by_device on device_events (device_id, kind, log_offset);
-  create index if not exists device_events_by_kind on device_events (kind, log_offset);
   create index if not exists device_events_times on device_events using brin (at);
 
   create table if not exists commands (

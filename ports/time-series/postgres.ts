@@ -6,7 +6,7 @@ import { finished } from "node:stream/promises";
 import type { Pool } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { type BucketGrid, bucketGrid } from "./buckets.ts";
-import { copyColumns, copyStream } from "./copy-rows.ts";
+import { clustered, copyColumns, copyStream } from "./copy-rows.ts";
 import { maintainPartitions, telemetrySchema } from "./partitions.ts";
 import type { Bucket, Progress, SeriesAnswer, SeriesQuery, SeriesRow, TimeSeries } from "./port.ts";
 import { ensureSchema, inTransaction, moveProgress, readProgress } from "./sink-offsets.ts";
@@ -33,7 +33,7 @@ function write(pool: Pool, rows: readonly SeriesRow[], progress: Progress): Prom
     await moveProgress(client, consumer, progress);
     if (rows.length === 0) return;
     const copy = client.query(copyFrom(`copy telemetry (${copyColumns}) from stdin with (format binary)`));
-    copy.end(copyStream(rows));
+    copy.end(copyStream(clustered(rows)));
     await finished(copy);
   });
 }
@@ -71,17 +71,21 @@ async function raw(pool: Pool, parameters: readonly unknown[], maxPoints: number
   return { kind: "raw", points: points.reverse() };
 }
 
+/**
+ * `offset 0` keeps PostgreSQL from guessing that nearly every reading has a bucket of its own: it would sort them all
+ * on disk instead of counting into a small hash table.
+ */
 async function buckets(pool: Pool, parameters: readonly unknown[], grid: BucketGrid): Promise<Bucket[]> {
   const select = (average: string) => ({
-    text: `select ${epochMs("bucket")}, count, avg, min, max from (
-        select date_bin($5 * interval '1 millisecond', ts, ${timestamp("$6")}) as bucket,
-          count(value)::integer as count, ${average} as avg, min(value) as min, max(value) as max
-        from telemetry where ${range} and value is not null group by 1 order by 1) as buckets`,
+    text: `select ${epochMs("bucket")}, count(*)::integer, ${average}, min(value), max(value) from (
+        select date_bin($5 * interval '1 millisecond', ts, ${timestamp("$6")}) as bucket, value
+        from telemetry where ${range} and value is not null offset 0) as readings
+      group by bucket order by bucket`,
     values: [...parameters, grid.widthMs, time(grid.originMs)],
     rowMode: "array" as const,
   });
   try {
-    return points(await pool.query(select("sum(value) / count(value)")));
+    return points(await pool.query(select("sum(value) / count(*)")));
   } catch (error) {
     if ((error as { code?: string }).code !== "22003") throw error;
     // The sum of very large readings is beyond a double: slower, but exact.
