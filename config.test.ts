@@ -48,3 +48,24 @@ test("help lists every option with its environment variable", () => {
   for (const name of ["--mqtt-port", "DOPPEL_MQTT_PORT", "DATABASE_URL", "--idle-twin-minutes"])
     expect(text).toContain(name);
 });
+
+test("a password in a refused database URL is not repeated", () => {
+  expect(readConfig({ DATABASE_URL: "postgress://me:secret@db/doppel" }, [])).toMatchObject({
+    problems: [expect.stringMatching(/^DATABASE_URL is "postgress:\/\/me:\*\*\*@db\/doppel" but needs a URL/)],
+  });
+});
+
+test("two servers on one port are a problem, on any free port they are not", () => {
+  expect(readConfig({ DOPPEL_MQTT_PORT: "8080" }, [])).toEqual({
+    kind: "problems",
+    problems: ["--mqtt-port and --http-port are both 8080: each needs a port of its own."],
+  });
+  expect(configOf({}, "--mqtt-port", "0", "--mqtt-ws-port", "0", "--http-port", "0")).toMatchObject({ httpPort: 0 });
+});
+
+test("help is aligned: every meaning begins in the same column", () => {
+  const read = readConfig({}, ["-h"]);
+  const rows = (read.kind === "help" ? read.text : "").split("\n").filter((line) => /^ {2}--/.test(line));
+  const columns = rows.map((row) => /^ {2}--\S+( …)? +[A-Z_]+ +/.exec(row)?.[0].length);
+  expect(new Set(columns).size).toBe(1);
+});

@@ -113,11 +113,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ar
     const given = flag ?? (env[variable] || undefined);
     const value = parse(given ?? standard);
     if (isProblem(value))
-      problems.push(`${flag === undefined ? variable : flagOf(name)} is "${given}" but needs ${value.needs}.`);
+      problems.push(
+        `${flag === undefined ? variable : flagOf(name)} is "${withoutPassword(given ?? "")}" but needs ${value.needs}.`,
+      );
     else config[name] = value;
   }
   if (config.demo === true && (config.requireCredentials === "yes" || !isLoopback(String(config.host))))
     problems.push("--demo runs without credentials, so it needs a loopback address and --require-credentials auto.");
+  problems.push(...samePorts(config as Partial<Config>));
   return problems.length > 0 ? { kind: "problems", problems } : { kind: "config", config: config as Config };
 }
 
@@ -144,6 +147,22 @@ function readFlags(argv: readonly string[], problems: string[]): Map<string, str
     else flags.set(name, argv[++index]!);
   }
   return flags;
+}
+
+/** Two servers on one port: said here, where the names are known, not by the second one's failure. */
+function samePorts(config: Partial<Config>): string[] {
+  const ports = (["mqttPort", "mqttWsPort", "httpPort"] as const).filter((name) => (config[name] ?? 0) !== 0);
+  return ports.flatMap((name, index) =>
+    ports
+      .slice(index + 1)
+      .filter((other) => config[other] === config[name])
+      .map((other) => `${flagOf(name)} and ${flagOf(other)} are both ${config[name]}: each needs a port of its own.`),
+  );
+}
+
+/** What was given is shown to the person, and may end in a log: `scheme://user:password@host` keeps its password. */
+function withoutPassword(given: string): string {
+  return given.replace(/:[^:/]*@/, ":***@");
 }
 
 function helpText(): string {
