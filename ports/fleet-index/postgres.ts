@@ -18,6 +18,7 @@ import { statsOf } from "./stats.ts";
 const consumer = "fleet";
 const lastSeenIntervalMs = 30_000;
 const statsAgeMs = 1_000;
+const openStates = ["queued", "sent", "acknowledged"];
 const endedStates = ["succeeded", "failed", "rejected", "expired", "cancelled"];
 
 /** Makes its tables if they are missing. @param clock epoch ms: how old cached numbers are */
@@ -153,19 +154,27 @@ async function events(
   return pageOf(found, limit, ({ offset }) => encodeCursor("event", offset));
 }
 
+/** Of all devices: the newest of each state, as with events. */
 async function commands(
   pool: Pool,
   { device, state }: Parameters<FleetIndex["commands"]>[0],
   { cursor, limit }: PageRequest,
 ): Promise<Page<CommandSummary>> {
-  const values: unknown[] = [decodeOffsetCursor("command", cursor) ?? Number.MAX_SAFE_INTEGER, limit + 1];
-  const filters = ["log_offset < $1"];
-  if (device !== null) filters.push(`device_id = $${values.push(storableText(device))}`);
-  if (state !== undefined) filters.push(`state = $${values.push(state)}`);
-  const { rows } = await pool.query(
-    `select ${commandColumns}, log_offset from commands where ${filters.join(" and ")} order by log_offset desc limit $2`,
-    values,
-  );
+  const below = decodeOffsetCursor("command", cursor) ?? Number.MAX_SAFE_INTEGER;
+  const newest = "order by log_offset desc limit $2";
+  const states = state === undefined ? [...openStates, ...endedStates] : [state];
+  const { rows } =
+    device === null
+      ? await pool.query(
+          `select c.* from unnest($3::text[]) as wanted, lateral (
+             select * from commands where state = wanted and log_offset < $1 ${newest}) as c
+           ${newest}`,
+          [below, limit + 1, states],
+        )
+      : await pool.query(
+          `select * from commands where device_id = $4 and log_offset < $1 and state = any($3) ${newest}`,
+          [below, limit + 1, states, storableText(device)],
+        );
   const { items, next } = pageOf(rows, limit, (row) => encodeCursor("command", Number(row.log_offset)));
   return { items: items.map(commandOf), next };
 }

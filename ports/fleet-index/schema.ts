@@ -55,7 +55,6 @@ export const fleetSchema = `
     primary key (device_id, id)
   );
   create index if not exists commands_by_device on commands (device_id, log_offset);
-  create index if not exists commands_newest on commands (log_offset);
   create index if not exists commands_by_state on commands (state, log_offset);
 
   create table if not exists dead_letter_counts (reason text collate "C" primary key, count bigint not null);
