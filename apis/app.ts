@@ -2,6 +2,7 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
+import { ZodError } from "zod";
 import type { $ZodIssue } from "zod/v4/core";
 import packageJson from "../package.json" with { type: "json" };
 import { authentication } from "./authentication.ts";
@@ -22,7 +23,7 @@ import { serveMetrics } from "./metrics.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem, problemOfStatus, problemResponse } from "./problem.ts";
 import { importPath, serveRegistryImport } from "./registry-import.ts";
-import { limitBody, wellFormedJson } from "./request-body.ts";
+import { emptyBody, limitBody, wellFormedJson } from "./request-body.ts";
 import { serveShadows } from "./shadows.ts";
 import { serveStats } from "./stats.ts";
 import { serveTelemetry } from "./telemetry.ts";
@@ -108,6 +109,8 @@ function refusal(error: unknown, c: Context, log: ApiParts["log"]): Response {
 
 function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof ZodError) return invalid("json", error.issues);
+  if (error instanceof HTTPException && error.status === 400) return new Problem("malformed-json", emptyBody);
   if (error instanceof HTTPException) {
     return error.status === 415
       ? new Problem(

@@ -4,15 +4,12 @@
  */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import { deviceIdPattern } from "../core/device/registration.ts";
 import { liveShadowNames, type ShadowRequest } from "../core/device/shadow.ts";
 import { ShadowDocument } from "./device-view.ts";
 import { readTwin } from "./devices.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem, problemOfStatus } from "./problem.ts";
-import { checkJson } from "./request-body.ts";
 import { answer, DeviceId, parameters, ShadowName, wholeNumber } from "./route.ts";
-import { takeTelemetry } from "./telemetry.ts";
 
 const tags = ["AWS data plane"];
 
@@ -100,7 +97,7 @@ const publish = createRoute({
   path: "/topics/{topic}",
   tags,
   summary: "Publish",
-  description: "To `devices/{id}/telemetry` it is telemetry of that device; any other topic goes to its subscribers.",
+  description: "As a publish over MQTT by an app: what twins understand reaches them, and subscribers hear it.",
   request: {
     params: z.object({
       topic: z
@@ -119,7 +116,7 @@ const publish = createRoute({
 });
 
 export function serveAwsDataPlane(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
-  const { broker, now, newId } = parts;
+  const { now, newId } = parts;
 
   app.openapi(getShadow, async (c) => {
     const accepted = await ask(parts, c, { kind: "get", payload: new Uint8Array() });
@@ -153,7 +150,10 @@ export function serveAwsDataPlane(app: OpenAPIHono<ApiEnv>, parts: ApiParts): vo
     const payload = await c.req.bytes();
     const message = { topic, payload, qos: qos === "1" ? (1 as const) : (0 as const), retain: retain === "true" };
     const outcome = await parts.publishFromApp(message);
-    if (outcome.kind === "refuse") throw new Problem("invalid-request", outcome.reason);
+    if (outcome.kind === "refuse") {
+      // MQTT 5, 3.4.2.1: 0x87 is "not authorized".
+      throw new Problem(outcome.reasonCode === 0x87 ? "forbidden" : "invalid-request", outcome.reason);
+    }
     return c.json({ message: "OK" as const, traceId: newId() }, 200);
   });
 }
@@ -168,13 +168,10 @@ async function ask({ host }: ApiParts, c: Context<ApiEnv>, request: ShadowReques
   return reply.answer.body;
 }
 
-/** Why a topic cannot be published to by an app, or null. */
+/** Why nobody can publish to the topic, or null. What apps may publish to is the MQTT application's to say. */
 function topicProblem(topic: string): string | null {
   if (Buffer.byteLength(topic) > 256) return "The topic is over 256 bytes.";
-  if (topic.startsWith("$")) return "Topics that begin with $ are reserved. Use the shadow operations.";
   // MQTT 3.1.1, 4.7.1-1 and 4.7.3-2: wildcards and NUL are for no topic name.
   if (/[+#]/.test(topic) || topic.includes("\0")) return "A topic to publish to has no + or #, and no NUL.";
-  if (!topic.isWellFormed()) return "The topic is not valid UTF-8.";
-  const up = /^devices\/[^/]+\/(heartbeat|status|commands|commands\/[^/]+\/ack)$/.exec(topic)?.[1];
-  return up === undefined ? null : `The topic ${topic} is between the device and its twin. Use /v1/devices.`;
+  return topic.isWellFormed() ? null : "The topic is not valid UTF-8.";
 }

@@ -6,6 +6,7 @@ import { CommandView, commandOfSummary, commandOfTwin, commandStates } from "./c
 import { readTwin } from "./devices.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem, unknownDevice } from "./problem.ts";
+import { optionalJson } from "./request-body.ts";
 import {
   AnyJson,
   answer,
@@ -17,6 +18,7 @@ import {
   parameters,
   plainText,
   problems,
+  rawBody,
 } from "./route.ts";
 
 const commandId = z.string().regex(/^[a-zA-Z0-9:_-]{1,64}$/, "a command's id is 1 to 64 of a-z A-Z 0-9 : _ -");
@@ -95,13 +97,15 @@ const cancelCommand = createRoute({
   request: {
     params: commandParameters,
     query: noParameters,
-    body: { required: false, content: { "application/json": { schema: Cancellation } } },
+    body: { ...rawBody("Cancellation"), required: false },
   },
   responses: { 200: answer("The command", CommandView), ...problems(404, 409, 415) },
 });
 
 export function serveCommands(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   const { host, fleet, newId } = parts;
+
+  app.openAPIRegistry.register("Cancellation", Cancellation);
 
   app.openapi(sendCommand, async (c) => {
     const { id: device } = c.req.valid("param");
@@ -134,7 +138,7 @@ export function serveCommands(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
 
   app.openapi(cancelCommand, async (c) => {
     const { id, command } = c.req.valid("param");
-    const { reason } = c.req.valid("json");
+    const { reason } = await optionalJson(c, Cancellation);
     const reply = await host.ask(id, { kind: "commandCancel", command, ...(reason !== undefined && { reason }) });
     if (reply.kind === "unknownDevice") throw unknownDevice(id);
     // A twin keeps its newest ended commands only: an older one is in the index, and ended.

@@ -78,8 +78,7 @@ export function serveDocs(app: OpenAPIHono<ApiEnv>, version: string): void {
   });
   app.get("/docs", (c) => c.html(page, 200, { "content-security-policy": policy, "cache-control": "no-cache" }));
   app.get("/docs/open.js", (c) => c.body(script, 200, { "content-type": "text/javascript; charset=utf-8" }));
-  app.get(
-    "/docs/:file",
-    async (c) => (await files.respond(`/${c.req.param("file")}`, c.req.raw, false)) ?? c.notFound(),
-  );
+  for (const asset of assets) {
+    app.get(`/docs${asset}`, async (c) => (await files.respond(asset, c.req.raw, false)) ?? c.notFound());
+  }
 }

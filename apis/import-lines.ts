@@ -2,7 +2,7 @@
  * Reads the lines of a registry import, CSV or JSON lines, as they stream in: each is a device to register or the
  * reason why it is refused. Holds one line at a time.
  */
-import { Transform } from "node:stream";
+import { Readable } from "node:stream";
 import { parse } from "csv-parse";
 import type { RegistrationPatch } from "../core/device/registration.ts";
 import { NewDevice, patchOf } from "./devices.ts";
@@ -33,16 +33,22 @@ export async function* jsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerat
  * Throws `Problem` if the columns are not these.
  */
 export async function* csvLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<ImportLine> {
-  const bad: ImportLine[] = [];
+  const broken: { line: number; reason: string }[] = [];
   const records = parse({
     bom: true,
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,
+    skip_records_with_error: true,
+    on_skip: (error) => {
+      if (broken.length >= maxBroken) records.destroy(tooManyBroken);
+      else if (error !== undefined)
+        broken.push({ line: Number(error.lines ?? 0), reason: `${error.message}${quoteHint}` });
+    },
     max_record_size: maxLineBytes,
     trim: true,
   });
-  const source = Transform.from(bytes);
+  const source = Readable.from(bytes);
   source.on("error", (error) => records.destroy(error));
   source.pipe(records);
   let columns: string[] | null = null;
@@ -51,18 +57,25 @@ export async function* csvLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerato
       if (columns === null) columns = checkedColumns(record);
       else yield fromCsv(columns, record, info.lines);
     }
-  } catch (error) {
-    if (!isCsvError(error)) throw error;
-    // The parser cannot tell where the next line begins: what follows would be guesses.
-    bad.push({ kind: "refused", line: error.lines ?? 0, reason: `${error.message}. Nothing after this was read.` });
   } finally {
     source.destroy();
     records.destroy();
   }
-  if (columns === null && bad.length === 0)
+  if (columns === null && broken.length === 0) {
     throw new Problem("invalid-request", "The body is empty. Send a line of column names first.");
-  yield* bad;
+  }
+  for (const { line, reason } of broken) yield { kind: "refused", line, reason };
 }
+
+/** Nobody can tell where the line ends whose quote is wrong. */
+const quoteHint = " Lines after a quote that is wrong may be missing: mend it and import again.";
+
+/** Lines that are not even CSV are kept until the end; that many of them are no table. */
+const maxBroken = 10_000;
+const tooManyBroken = new Problem(
+  "invalid-request",
+  `More than ${maxBroken} lines are not CSV. The lines before them were taken.`,
+);
 
 const tooLong = `The line is over ${maxLineBytes} bytes.`;
 
@@ -151,8 +164,4 @@ async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string
   rest += decoder.decode();
   if (overlong) yield null;
   else if (rest !== "") yield rest;
-}
-
-function isCsvError(error: unknown): error is Error & { lines?: number } {
-  return error instanceof Error && "code" in error && String(error.code).startsWith("CSV_");
 }

@@ -29,15 +29,12 @@ export function body<Schema extends z.ZodType>(schema: Schema) {
   return { required: true, content: { "application/json": { schema } } };
 }
 
-/** A body that the twin reads itself, so that HTTP and MQTT have the same rules; `schema` only describes it. */
-export function rawBody<Schema extends z.ZodType>(schema: Schema) {
-  const described = { type: "object" as const };
-  return { required: true, content: { "application/json": { schema: { ...described, ...exampleOf(schema) } } } };
-}
-
-function exampleOf(schema: z.ZodType): { example?: unknown; description?: string } {
-  const { example, description } = (schema.meta() ?? {}) as { example?: unknown; description?: string };
-  return { ...(example !== undefined && { example }), ...(description !== undefined && { description }) };
+/**
+ * A body that the twin reads itself, so that HTTP and MQTT have the same rules. It is only described: by the component
+ * of this name, which has to be registered.
+ */
+export function rawBody(component: string) {
+  return { required: true, content: { "application/json": { schema: { $ref: `#/components/schemas/${component}` } } } };
 }
 
 const reasons: Record<ProblemStatus, string> = {

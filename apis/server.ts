@@ -13,6 +13,8 @@ export type Api = {
   readonly port: number;
   /** WebSockets that are open. */
   readonly liveConnections: () => number;
+  /** Messages that wait for WebSockets that read too slowly. */
+  readonly liveWaiting: () => number;
   /** Takes no more requests, ends those under way after a moment. */
   readonly close: () => Promise<void>;
 };
@@ -75,7 +77,7 @@ export async function openApi(parts: ApiParts, listen: { host: string; port: num
     throw error;
   }
   const { port } = server.address() as AddressInfo;
-  return { host: listen.host, port, liveConnections: live.connections, close: closeOnce };
+  return { host: listen.host, port, liveConnections: live.connections, liveWaiting: live.waiting, close: closeOnce };
 }
 
 function isLoopback(host: string): boolean {

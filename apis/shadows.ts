@@ -91,7 +91,7 @@ const updateShadow = createRoute({
   path: "/v1/devices/{id}/shadow",
   tags: ["Shadows"],
   summary: "Change desired or reported state",
-  request: { params: deviceParameter, query: named, headers: condition, body: rawBody(ShadowUpdate) },
+  request: { params: deviceParameter, query: named, headers: condition, body: rawBody("ShadowUpdate") },
   responses: {
     200: { ...answer("What was changed", ShadowAccepted), headers: versionHeader },
     ...problems(404, 409, 412, 413, 415),
@@ -117,6 +117,8 @@ const listShadows = createRoute({
 });
 
 export function serveShadows(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  app.openAPIRegistry.register("ShadowUpdate", ShadowUpdate);
+
   app.openapi(readShadow, async (c) => {
     const accepted = await ask(parts, c, { kind: "get", payload: new Uint8Array() });
     const tag = `"${accepted.version}"`;

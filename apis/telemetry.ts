@@ -31,9 +31,13 @@ const Telemetry = z
     tags: z.record(z.string(), z.string()).optional(),
   })
   .openapi("Telemetry", {
-    description: "One message, or an array of them, as over MQTT on devices/{id}/telemetry",
     example: { ts: 1795262400000, seq: 17, readings: { temperature: 21.5, open: true, mode: "eco" } },
   });
+
+const TelemetryPayload = z.union([Telemetry, z.array(Telemetry)]).openapi("TelemetryPayload", {
+  description: "One message, or an array of them, as over MQTT on devices/{id}/telemetry",
+  example: { ts: 1795262400000, seq: 17, readings: { temperature: 21.5, open: true, mode: "eco" } },
+});
 
 const Counted = z
   .object({
@@ -97,7 +101,7 @@ const sendTelemetry = createRoute({
   path: "/v1/devices/{id}/telemetry",
   tags: ["Telemetry"],
   summary: "Send telemetry as the device; answered when it is durable",
-  request: { params: deviceParameter, query: noParameters, body: rawBody(Telemetry) },
+  request: { params: deviceParameter, query: noParameters, body: rawBody("TelemetryPayload") },
   responses: { 200: answer("How many messages were new, known, refused", Counted), ...problems(404, 413) },
 });
 
@@ -128,6 +132,8 @@ const listMetrics = createRoute({
 });
 
 export function serveTelemetry(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  app.openAPIRegistry.register("TelemetryPayload", TelemetryPayload);
+
   app.openapi(sendTelemetry, async (c) => {
     const { id } = c.req.valid("param");
     return c.json(await takeTelemetry(parts, id, await jsonBytes(c)), 200);

@@ -26,6 +26,8 @@ export type TestApi = {
   project(): Promise<void>;
   /** A request by a program on this machine; a body that is no string or bytes goes as JSON. */
   request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** What a server is given. */
+  readonly fetch: (request: Request) => Response | Promise<Response>;
   /** The same, with the answer's JSON. */
   json(
     method: string,
@@ -128,6 +130,7 @@ export async function openTestApi(
       await series.write(rows, { from: await series.progress(), to: next });
     },
     request,
+    fetch: (request) => app.fetch(request),
     async json(method, path, body, headers) {
       const response = await request(method, path, body, headers);
       const text = await response.text();
