@@ -26,6 +26,12 @@ export function bounds(range: ChartRange, nowMs: number): { fromMs: number; toMs
   }
 }
 
+/** What to show first: the shortest preset that holds the newest reading; recorded series are years old. */
+export function firstRange(newestMs: number, nowMs: number): ChartRange {
+  const holding = presets.find(({ range }) => range.kind === "last" && nowMs - newestMs < range.ms * 0.9);
+  return holding?.range ?? { kind: "all" };
+}
+
 /** The key under which a range is loaded, and by which it is told from others. */
 export function rangeKey(range: ChartRange): string {
   if (range.kind === "last") return `last/${range.ms}`;

@@ -1,10 +1,9 @@
 import { type GeoPermissibleObjects, geoEqualEarth, geoGraticule10, geoPath } from "d3-geo";
 import type { MapPoint } from "./contract.ts";
+import type { Cluster, Placed } from "./map-clusters.ts";
 import type { Frame, MapView } from "./map-view.ts";
 
-/** A device placed on the drawing, at scale 1. */
-export type Placed = { id: string; x: number; y: number; online: boolean };
-export type MapColours = { land: string; coast: string; grid: string; online: string; offline: string };
+export type MapColours = { land: string; coast: string; grid: string; online: string; offline: string; rim: string };
 
 /** Where people put devices: the poles are left out. */
 const inhabited: GeoPermissibleObjects = {
@@ -48,7 +47,7 @@ export function drawMap(
   frame: Frame,
   view: MapView,
   world: { land: Path2D; grid: Path2D } | null,
-  placed: Placed[],
+  drawn: Cluster[],
   colours: MapColours,
 ): void {
   const density = devicePixelRatio || 1;
@@ -72,37 +71,29 @@ export function drawMap(
     context.stroke(world.land);
   }
   context.setTransform(density, 0, 0, density, 0, 0);
-  const crowded = placed.length > 3000 ? 1.25 : placed.length > 300 ? 2.2 : 3.4;
-  const radius = Math.min(4.5, crowded * (frame.width < 500 ? 0.75 : 1) * view.scale ** 0.45);
-  // Offline last: what needs a look is never hidden below what does not.
-  for (const online of [true, false]) {
-    context.fillStyle = online ? colours.online : colours.offline;
-    context.beginPath();
-    for (const device of placed) {
-      if (device.online !== online) continue;
-      const x = device.x * view.scale + view.x;
-      const y = device.y * view.scale + view.y;
-      if (x < -5 || y < -5 || x > frame.width + 5 || y > frame.height + 5) continue;
-      context.moveTo(x + radius, y);
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-    }
-    context.globalAlpha = online ? 0.7 : 0.9;
-    context.fill();
-    context.globalAlpha = 1;
-  }
+  for (const cluster of drawn) drawCluster(context, frame, cluster, colours);
 }
 
-/** The device nearest to a point of the frame, if one is within `within` px. */
-export function nearest(placed: Placed[], view: MapView, x: number, y: number, within: number): Placed | null {
-  let best: Placed | null = null;
-  let bestSquare = within * within;
-  for (const device of placed) {
-    const dx = device.x * view.scale + view.x - x;
-    const dy = device.y * view.scale + view.y - y;
-    const square = dx * dx + dy * dy;
-    if (square > bestSquare) continue;
-    best = device;
-    bestSquare = square;
-  }
-  return best;
+/** A disc; the share that is offline is a wedge of it. */
+function drawCluster(context: CanvasRenderingContext2D, frame: Frame, cluster: Cluster, colours: MapColours): void {
+  const { x, y, count, online, radius } = cluster;
+  if (x < -radius || y < -radius || x > frame.width + radius || y > frame.height + radius) return;
+  const start = -Math.PI / 2;
+  const wedge = ((count - online) / count) * 2 * Math.PI;
+  const disc = (from: number, to: number, colour: string) => {
+    context.beginPath();
+    if (to - from < 2 * Math.PI) context.moveTo(x, y);
+    context.arc(x, y, radius, from, to);
+    context.fillStyle = colour;
+    context.fill();
+  };
+  context.globalAlpha = 0.88;
+  if (online > 0) disc(start + wedge, start + 2 * Math.PI, colours.online);
+  if (online < count) disc(start, start + wedge, colours.offline);
+  context.globalAlpha = 1;
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.strokeStyle = colours.rim;
+  context.lineWidth = 1;
+  context.stroke();
 }

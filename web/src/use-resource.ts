@@ -10,7 +10,7 @@ export type Resource<T> = {
   loading: boolean;
   /** Fetches anew, quietly: what is shown stays until the answer is there. */
   reload: () => void;
-  /** Changes what is shown without asking the server (a live message). */
+  /** Changes what is shown without asking the server (a live message); the same object back draws nothing anew. */
   patch: (change: (data: T) => T) => void;
 };
 
@@ -56,7 +56,11 @@ export function useResource<T>(key: string | null, load: (signal: AbortSignal) =
   const reload = useCallback(() => setAsked((count) => count + 1), []);
   const patch = useCallback(
     (change: (data: T) => T) =>
-      setState((before) => (before.data === null ? before : { ...before, data: change(before.data) })),
+      setState((before) => {
+        if (before.data === null) return before;
+        const data = change(before.data);
+        return data === before.data ? before : { ...before, data };
+      }),
     [],
   );
   return { data: state.data, problem: state.problem, loading: state.loading, reload, patch };

@@ -73,7 +73,7 @@ export function DesiredEditor(props: {
         <textarea
           ref={area}
           class="mono code"
-          rows={14}
+          rows={11}
           spellcheck={false}
           value={text}
           aria-invalid={read.kind === "broken"}

@@ -4,7 +4,8 @@ import { useLocation } from "wouter-preact";
 import { api } from "../api.ts";
 import { formatNumber } from "../format.ts";
 import { loadLand } from "../land.ts";
-import { drawMap, nearest, type Placed, place, worldPaths } from "../map-drawing.ts";
+import { type Cluster, clusterAt, clusters } from "../map-clusters.ts";
+import { drawMap, place, worldPaths } from "../map-drawing.ts";
 import { clampView, fitted, type MapView, wholeWorld, zoomed } from "../map-view.ts";
 import { colour, drawn } from "../theme.ts";
 import { useLive, useThrottled } from "../use-live.ts";
@@ -18,7 +19,7 @@ export function FleetMap() {
   const points = useResource("map", api.map);
   const [land, setLand] = useState<GeoPermissibleObjects | null>(null);
   const [view, setView] = useState<MapView>(wholeWorld);
-  const [pointed, setPointed] = useState<Placed | null>(null);
+  const [pointed, setPointed] = useState<Cluster | null>(null);
   const [changes, setChanges] = useState(0);
   const [, go] = useLocation();
   const box = useRef<HTMLDivElement>(null);
@@ -48,16 +49,18 @@ export function FleetMap() {
   });
 
   const shade = drawn.value;
+  const shown = useMemo(() => clusters(placed, view), [placed, view, changes]);
   useEffect(() => {
     if (!canvas.current || width === 0) return;
-    drawMap(canvas.current, frame, view, world, placed, {
+    drawMap(canvas.current, frame, view, world, shown, {
       land: colour("land"),
       coast: colour("coast"),
       grid: colour("grid"),
       online: colour("online"),
       offline: colour("offline"),
+      rim: colour("surface"),
     });
-  }, [frame, view, world, placed, changes, shade, width]);
+  }, [frame, view, world, shown, shade, width]);
 
   const zoomBy = (factor: number, x = frame.width / 2, y = frame.height / 2) =>
     setView((before) => zoomed(before, factor, x, y, frame));
@@ -116,7 +119,7 @@ export function FleetMap() {
       move(x - fromX, y - fromY);
       return;
     }
-    setPointed(nearest(placed, view, x, y, 9));
+    setPointed(clusterAt(shown, x, y));
   };
 
   const online = placed.filter((device) => device.online).length;
@@ -142,12 +145,12 @@ export function FleetMap() {
           const moved = drag.current?.moved;
           drag.current = null;
           const { x, y } = at(event);
-          const device = moved ? null : nearest(placed, view, x, y, 9);
-          if (device) go(`/devices/${encodeURIComponent(device.id)}`);
+          const cluster = moved ? null : clusterAt(shown, x, y);
+          if (cluster?.id) go(`/devices/${encodeURIComponent(cluster.id)}`);
+          else if (cluster) zoomBy(3, cluster.x, cluster.y);
         }}
-        onDblClick={(event) => zoomBy(2, at(event).x, at(event).y)}
       />
-      {pointed && <Pointed device={pointed} view={view} width={frame.width} />}
+      {pointed && <Pointed cluster={pointed} width={frame.width} />}
       <fieldset class="map-buttons">
         <legend class="visually-hidden">Zoom</legend>
         <button type="button" aria-label="Zoom in" onClick={() => zoomBy(1.8)}>
@@ -167,13 +170,21 @@ export function FleetMap() {
   );
 }
 
-function Pointed(props: { device: Placed; view: MapView; width: number }) {
-  const { device, view, width } = props;
-  const x = device.x * view.scale + view.x;
-  const y = device.y * view.scale + view.y;
+function Pointed(props: { cluster: Cluster; width: number }) {
+  const { x, y, count, online, radius, id } = props.cluster;
+  const offline = count - online;
   return (
-    <div class={x > width / 2 ? "map-tip left" : "map-tip"} style={{ left: `${x}px`, top: `${y}px` }}>
-      <i class={`dot ${device.online ? "online" : "offline"}`} /> {device.id}
+    <div
+      class={x > props.width / 2 ? "map-tip left" : "map-tip"}
+      style={{ left: `${x + (x > props.width / 2 ? -radius : radius)}px`, top: `${y}px` }}
+    >
+      {id ? (
+        <>
+          <i class={`dot ${online > 0 ? "online" : "offline"}`} /> <span class="id">{id}</span>
+        </>
+      ) : (
+        `${formatNumber(count)} devices${offline > 0 ? `, ${formatNumber(offline)} offline` : ""}`
+      )}
     </div>
   );
 }

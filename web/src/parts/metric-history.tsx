@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { appended, chartColumns, extent } from "../chart-columns.ts";
-import { bounds, type ChartRange, rangeKey } from "../chart-range.ts";
+import { bounds, type ChartRange, firstRange, rangeKey } from "../chart-range.ts";
 import { now } from "../clock.ts";
 import type { History, Latest } from "../contract.ts";
 import { formatDuration, formatLocal, formatNumber, formatValue, formatWords } from "../format.ts";
@@ -15,7 +15,7 @@ import { Time } from "./time.tsx";
 /** The history of one metric in a range that one chooses, growing by live readings. */
 export function MetricHistory(props: { device: string; metric: string; latest: Latest }) {
   const { device, metric, latest } = props;
-  const [range, setRange] = useState<ChartRange>({ kind: "last", ms: 3_600_000 });
+  const [range, setRange] = useState(() => firstRange(Date.parse(latest.ts), Date.now()));
   const history = useResource(`${device}/${metric}/${rangeKey(range)}`, (signal) =>
     loadHistory(device, metric, range, Date.now(), signal),
   );

@@ -19,7 +19,7 @@ const ticks = 6;
 /** When the device was there: announced changes only, so short reconnects do not show. */
 export function PresenceTimeline(props: { device: DeviceDetail }) {
   const { device } = props;
-  const [windowMs, setWindowMs] = useState(24 * hourMs);
+  const [windowMs, setWindowMs] = useState(() => firstWindow(Date.now() - Date.parse(device.createdAt)));
   const events = useResource(`presence/${device.id}`, (signal) =>
     api.events({ device: device.id, kinds: "presence", limit: 500 }, signal),
   );
@@ -75,6 +75,11 @@ export function PresenceTimeline(props: { device: DeviceDetail }) {
       </div>
     </section>
   );
+}
+
+/** A day, unless the device is so new that all of its life fits into an hour. */
+function firstWindow(ageMs: number): number {
+  return ageMs < hourMs ? hourMs : 24 * hourMs;
 }
 
 function shortSpan(ms: number): string {
