@@ -56,7 +56,7 @@ async function install() {
   const what = existsSync(modules)
     ? "The libraries differ from package-lock.json: installing them"
     : "Installing the libraries";
-  console.log(`${what} (about 600 MB, half a minute on a quick connection)`);
+  console.log(`${what} (about 500 MB, half a minute on a quick connection)`);
   // Not the Node that npm is about to replace: the system's, by the PATH without our own folder.
   const path = (process.env.PATH ?? "")
     .split(delimiter)
