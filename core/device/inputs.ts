@@ -93,6 +93,8 @@ export type Send =
       readonly expiresAtMs: number | null;
     }
   | { readonly kind: "commandCancelled"; readonly command: string }
+  /** An accepted update or delete, for everybody who listens to it. */
+  | { readonly kind: "shadowAnswer"; readonly shadow: string; readonly answer: ShadowAnswer }
   | { readonly kind: "shadowDelta"; readonly shadow: string; readonly body: JsonObject }
   | { readonly kind: "shadowDocuments"; readonly shadow: string; readonly body: JsonObject };
 

@@ -40,6 +40,9 @@ export function shadowTurn(
   }
   const decision = decideShadow(current, name, request, { thing: turn.twin.id, nowMs, by, maxBytes, maxDepth });
   for (const record of decision.records) turn.record(record);
+  // Whoever asked, everybody hears of a change: an app's over HTTP goes to the device's `accepted` topic too.
+  if (decision.answer.kind === "accepted" && request.kind !== "get")
+    turn.send({ kind: "shadowAnswer", shadow: name, answer: decision.answer });
   for (const send of decision.sends) turn.send(send);
   return turn.reply({ kind: "shadow", answer: decision.answer });
 }

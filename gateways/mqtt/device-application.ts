@@ -206,7 +206,9 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
         if (left === 0) shadowRequests.delete(key);
         else shadowRequests.set(key, left);
         if (reply.kind !== "shadow") return outcomeOf(reply);
-        publish(answerTopic(device, shadow, reply.answer), reply.answer.body);
+        // An accepted change has gone out with the turn's sends.
+        if (reply.answer.kind === "rejected" || operation === "get")
+          publish(answerTopic(device, shadow, reply.answer), reply.answer.body);
         return accept;
       },
       done,
@@ -358,6 +360,8 @@ function addressed(device: string, send: Send): [string, unknown] {
     }
     case "commandCancelled":
       return [commandsTopic(device), { id: send.command, cancel: true }];
+    case "shadowAnswer":
+      return [answerTopic(device, send.shadow, send.answer), send.answer.body];
     case "shadowDelta":
       return [deltaTopic(device, send.shadow), send.body];
     case "shadowDocuments":
