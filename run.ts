@@ -216,9 +216,7 @@ async function closeAll(closers: (() => Promise<unknown>)[], logger: Logger): Pr
 }
 
 function openCluster(config: Config, say: (line: string) => void): Promise<Cluster> {
-  const folder = join(config.dataDir, "postgres");
-  if (!existsSync(folder)) say(`Making the database in ${folder} (once) …`);
-  return startCluster(folder, { say });
+  return startCluster(join(config.dataDir, "postgres"), { say });
 }
 
 type Policies = { readonly of: (type: string) => TwinPolicy; readonly reload: () => Promise<void> };

@@ -7,7 +7,7 @@
  * Linux only: CPU times of PostgreSQL's processes come from /proc. Uses an embedded cluster in a temporary folder.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
@@ -35,6 +35,8 @@ const day = 24 * 3_600_000;
 type Cost = { rowsPerCpuSecond: number; rowsPerSecond: number; nodeCpuSeconds: number; postgresCpuSeconds: number };
 
 const folder = await mkdtemp(join(tmpdir(), "doppel-bench-"));
+// Started by root, PostgreSQL runs as another user, who has to reach its folder.
+await chmod(folder, 0o711);
 const cluster = await startCluster(join(folder, "postgres"), { say: () => {} });
 const pool = openPool(cluster.url, { max: 4 });
 try {
