@@ -1,6 +1,5 @@
 /** What a run leaves to be judged, and what the judgement is made of. All plain data: the checks are pure. */
 import type { TwinRecord } from "../../core/device/records.ts";
-import type { Twin } from "../../core/device/twin.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 import type { CommandSummary, DeviceEvent } from "../../ports/fleet-index/port.ts";
 import type { SeriesRow } from "../../ports/time-series/port.ts";
@@ -55,41 +54,44 @@ export type Facts = Stored & {
   readonly steadyUntilMs: number;
 };
 
-export type ViolationKind =
-  | "log-gap"
-  | "telemetry-lost"
-  | "telemetry-twice"
-  | "telemetry-invented"
-  | "row-lost"
-  | "row-twice"
-  | "row-invented"
-  | "dead-letter-lost"
-  | "dead-letter-twice"
-  | "dead-letter-invented"
-  | "shadow-update-lost"
-  | "shadow-update-twice"
-  | "shadow-update-invented"
-  | "shadow-version"
-  | "shadow-answer"
-  | "shadow-state"
-  | "shadow-delta"
-  | "command-lost"
-  | "command-twice"
-  | "command-invented"
-  | "command-ended-twice"
-  | "command-end-unfounded"
-  | "command-word-lost"
-  | "command-not-expired"
-  | "command-not-delivered"
-  | "command-state"
-  | "presence-not-converged"
-  | "presence-announcements"
-  | "restart-announced"
-  | "twin-not-fold"
-  | "twin-count"
-  | "api-not-twin"
-  | "sink-behind"
-  | "surprise";
+export const violationKinds = [
+  "log-gap",
+  "telemetry-lost",
+  "telemetry-twice",
+  "telemetry-invented",
+  "row-lost",
+  "row-twice",
+  "row-invented",
+  "dead-letter-lost",
+  "dead-letter-twice",
+  "dead-letter-invented",
+  "shadow-update-lost",
+  "shadow-update-twice",
+  "shadow-update-invented",
+  "shadow-version",
+  "shadow-answer",
+  "shadow-state",
+  "shadow-delta",
+  "command-lost",
+  "command-twice",
+  "command-invented",
+  "command-ended-twice",
+  "command-end-unfounded",
+  "command-word-lost",
+  "command-not-expired",
+  "command-not-delivered",
+  "command-state",
+  "presence-not-converged",
+  "presence-announcements",
+  "restart-announced",
+  "twin-not-fold",
+  "twin-count",
+  "api-not-twin",
+  "sink-behind",
+  "surprise",
+] as const;
+
+export type ViolationKind = (typeof violationKinds)[number];
 
 export type Violation = {
   readonly kind: ViolationKind;
@@ -108,6 +110,3 @@ export function byDevice(log: readonly Logged[]): Map<string, Logged[]> {
   }
   return devices;
 }
-
-/** The fold of a device's records below `nextOffset`, laid over a twin: what a start makes of a checkpoint. */
-export type Fold = (twin: Twin, records: readonly Logged[]) => Twin;
