@@ -19,3 +19,15 @@ export function mergePatch(from: JsonObject, to: JsonObject): JsonObject {
   }
   return Object.fromEntries(entries);
 }
+
+/** `into` with `patch` merged as a shadow does it: null removes a key, objects merge, all else replaces. */
+export function merged(into: JsonObject, patch: JsonObject): JsonObject {
+  const fields = new Map(Object.entries(into));
+  for (const [name, value] of Object.entries(patch)) {
+    const present = fields.get(name);
+    if (value === null) fields.delete(name);
+    else if (isJsonObject(value)) fields.set(name, merged(isJsonObject(present) ? present : {}, value as JsonObject));
+    else fields.set(name, value);
+  }
+  return Object.fromEntries(fields);
+}

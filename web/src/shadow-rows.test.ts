@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../core/json.ts";
-import { mergePatch } from "./merge-patch.ts";
+import { merged, mergePatch } from "./merge-patch.ts";
 import { differences, sameJson, shadowRows } from "./shadow-rows.ts";
 
 const marked = (desired: JsonObject, reported: JsonObject) =>
@@ -76,14 +76,11 @@ test("the patch of an unchanged document is empty, whatever the order of its key
   expect(mergePatch({ a: 1, b: { c: 1, d: 2 } }, { b: { c: 1 } })).toEqual({ a: null, b: { d: null } });
 });
 
-/** The shadow's merge, in its plainest form. */
-function merged(into: JsonObject, patch: JsonObject): JsonObject {
-  const fields = new Map(Object.entries(into));
-  for (const [name, value] of Object.entries(patch)) {
-    const present = fields.get(name);
-    const objects = [present, value].every((one) => typeof one === "object" && one !== null && !Array.isArray(one));
-    if (value === null) fields.delete(name);
-    else fields.set(name, objects ? merged(present as JsonObject, value as JsonObject) : value);
-  }
-  return Object.fromEntries(fields);
-}
+test("one's own change goes on top of what someone else has changed meanwhile", () => {
+  const mine = mergePatch({ mode: "eco", fan: { speed: 1 } }, { mode: "off", fan: { speed: 1 } });
+  expect(merged({ mode: "eco", fan: { speed: 3 }, lamp: true }, mine)).toEqual({
+    mode: "off",
+    fan: { speed: 3 },
+    lamp: true,
+  });
+});

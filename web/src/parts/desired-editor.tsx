@@ -3,7 +3,7 @@ import type { JsonObject } from "../../../core/json.ts";
 import { api } from "../api.ts";
 import type { ShadowView } from "../contract.ts";
 import { readJsonObject } from "../json-text.ts";
-import { mergePatch } from "../merge-patch.ts";
+import { merged, mergePatch } from "../merge-patch.ts";
 import { asProblem, type Problem } from "../problem.ts";
 import { ProblemBox } from "./problem-box.tsx";
 
@@ -53,10 +53,10 @@ export function DesiredEditor(props: {
       setProblem(failed);
     }
   };
-  const takeNewest = (keepText: boolean) => {
+  const takeNewest = (withMine: boolean) => {
     if (!conflict) return;
     setBase(conflict);
-    if (!keepText) setText(pretty(conflict.desired));
+    setText(pretty(withMine ? merged(conflict.desired, patch) : conflict.desired));
     setConflict(null);
     area.current?.focus();
   };
@@ -97,10 +97,10 @@ export function DesiredEditor(props: {
           <pre>{pretty(conflict.desired)}</pre>
           <div class="actions">
             <button type="button" onClick={() => takeNewest(false)}>
-              Start from the newest
+              Drop mine, take the newest
             </button>
             <button type="button" onClick={() => takeNewest(true)}>
-              Keep my text, on top of the newest
+              Put my changes on top of it
             </button>
           </div>
         </div>

@@ -9,6 +9,8 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
   useEffect(() => {
     const before = document.activeElement;
     element.current?.showModal();
+    // The browser would choose the close button, which comes first.
+    element.current?.querySelector<HTMLElement>("input, textarea, .actions button")?.focus();
     return () => {
       if (before instanceof HTMLElement) before.focus();
     };

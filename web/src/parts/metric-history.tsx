@@ -25,7 +25,7 @@ export function MetricHistory(props: { device: string; metric: string; latest: L
     if (value !== undefined) history.patch((before) => appended(before, Date.parse(message.ts), value));
   });
 
-  const data = history.data;
+  const data = history.data && withLatest(history.data, range, latest);
   const empty = data !== null && data.points.length === 0;
   const columns = data && !empty ? chartColumns(data) : null;
   const shown = data ? stretch(data, range) : null;
@@ -62,6 +62,15 @@ export function MetricHistory(props: { device: string; metric: string; latest: L
       </div>
     </>
   );
+}
+
+/** Readings are charted a moment after the twin has them: the newest one need not wait for that. */
+function withLatest(history: History, range: ChartRange, latest: Latest): History {
+  const tsMs = Date.parse(latest.ts);
+  const { fromMs, toMs } = bounds(range, now.peek());
+  const inRange = range.kind === "fixed" ? tsMs >= fromMs && tsMs < toMs : tsMs >= fromMs;
+  const counted = history.kind === "buckets" && (extent(history)?.toMs ?? 0) > tsMs;
+  return inRange && !counted ? appended(history, tsMs, latest.value) : history;
 }
 
 /** Text has no height: its values are listed, the newest first. */
