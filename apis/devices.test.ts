@@ -51,7 +51,7 @@ describe("devices", () => {
     });
 
     expect((await api.request("DELETE", "/v1/devices/pump-4")).status).toBe(204);
-    expect(api.disconnected).toEqual(["device deleted"]);
+    expect(api.disconnected).toEqual(["the device was deleted"]);
     expect((await api.json("GET", "/v1/devices/pump-4")).body).toMatchObject({
       type: "urn:doppel:problem:unknown-device",
       status: 404,

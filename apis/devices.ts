@@ -112,14 +112,14 @@ const deleteDevice = createRoute({
   method: "delete",
   path: "/v1/devices/{id}",
   tags: ["Devices"],
-  summary: "Delete a device: its shadows and commands end, its connections are closed",
+  summary: "Delete a device: its shadows and commands end, its connection is closed",
   description: "Where devices register themselves, one that goes on sending is there again with its next message.",
   request: { params: deviceParameter, query: noParameters },
   responses: { 204: { description: "Deleted" }, ...problems(404) },
 });
 
 export function serveDevices(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
-  const { host, fleet, broker, now } = parts;
+  const { host, fleet, now } = parts;
 
   app.openapi(listDevices, async (c) => {
     const { cursor = null, limit, ...query } = c.req.valid("query");
@@ -149,7 +149,6 @@ export function serveDevices(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     const { id } = c.req.valid("param");
     const reply = await host.ask(id, { kind: "deregister" });
     if (reply.kind === "unknownDevice") throw unknownDevice(id);
-    broker.disconnect(({ principal }) => principal.kind === "device" && principal.device === id, "device deleted");
     return c.body(null, 204);
   });
 }

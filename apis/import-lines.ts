@@ -2,8 +2,7 @@
  * Reads the lines of a registry import, CSV or JSON lines, as they stream in: each is a device to register or the
  * reason why it is refused. Holds one line at a time.
  */
-import { Readable } from "node:stream";
-import { parse } from "csv-parse";
+import { CsvError, parse } from "csv-parse/sync";
 import type { RegistrationPatch } from "../core/device/registration.ts";
 import { NewDevice, patchOf } from "./devices.ts";
 import { jsonErrorPosition } from "./json-position.ts";
@@ -28,54 +27,76 @@ export async function* jsonLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerat
 }
 
 /**
- * Lines of `text/csv` (RFC 4180), the first one naming the columns: id, type, region, location, latitude, longitude,
+ * Records of `text/csv` (RFC 4180), the first one naming the columns: id, type, region, location, latitude, longitude,
  * firmwareVersion, and `tag:<name>` for each tag. An empty cell leaves the field as it is.
  * Throws `Problem` if the columns are not these.
  */
 export async function* csvLines(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<ImportLine> {
-  const broken: { line: number; reason: string }[] = [];
-  const records = parse({
-    bom: true,
-    info: true,
-    relax_column_count: true,
-    skip_empty_lines: true,
-    skip_records_with_error: true,
-    on_skip: (error) => {
-      if (broken.length >= maxBroken) records.destroy(tooManyBroken);
-      else if (error !== undefined)
-        broken.push({ line: Number(error.lines ?? 0), reason: `${error.message}${quoteHint}` });
-    },
-    max_record_size: maxLineBytes,
-    trim: true,
-  });
-  const source = Readable.from(bytes);
-  source.on("error", (error) => records.destroy(error));
-  source.pipe(records);
   let columns: string[] | null = null;
-  try {
-    for await (const { record, info } of records as AsyncIterable<{ record: string[]; info: { lines: number } }>) {
-      if (columns === null) columns = checkedColumns(record);
-      else yield fromCsv(columns, record, info.lines);
-    }
-  } finally {
-    source.destroy();
-    records.destroy();
+  for await (const { line, text } of csvRecords(bytes)) {
+    const cells = text === null ? null : cellsOf(text);
+    if (cells === null || "reason" in cells) {
+      const reason = text === null ? tooLong : (cells?.reason ?? tooLong);
+      if (columns === null) throw new Problem("invalid-request", `The line of column names is not CSV: ${reason}`);
+      yield { kind: "refused", line, reason };
+    } else if (cells.cells.length === 0) {
+      // An empty line.
+    } else if (columns === null) columns = checkedColumns(cells.cells);
+    else yield fromCsv(columns, cells.cells, line);
   }
-  if (columns === null && broken.length === 0) {
-    throw new Problem("invalid-request", "The body is empty. Send a line of column names first.");
-  }
-  for (const { line, reason } of broken) yield { kind: "refused", line, reason };
+  if (columns === null) throw new Problem("invalid-request", "The body is empty. Send a line of column names first.");
 }
 
-/** Nobody can tell where the line ends whose quote is wrong. */
-const quoteHint = " Lines after a quote that is wrong may be missing: mend it and import again.";
+/**
+ * Each record with its first line; null for one that is too long. A record goes over several lines where a quote is
+ * open at their ends. A quote that is never closed costs its own line only: the lines after it stand for themselves.
+ */
+async function* csvRecords(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<{ line: number; text: string | null }> {
+  let open: { line: number; text: string }[] = [];
+  let length = 0;
+  let line = 0;
+  for await (const text of linesOf(bytes)) {
+    line += 1;
+    if (text === null) {
+      yield* open;
+      yield { line, text };
+      open = [];
+      length = 0;
+      continue;
+    }
+    const closes = text.split('"').length % 2 === 1;
+    if (open.length === 0 && closes) {
+      yield { line, text };
+      continue;
+    }
+    open.push({ line, text });
+    length += text.length;
+    const ends = open.length > 1 && !closes;
+    if (ends) yield { line: open[0]?.line ?? line, text: open.map((each) => each.text).join("\n") };
+    // Too long for one record: each of its lines is tried alone. All but the first have their quotes in pairs.
+    else if (length > maxLineBytes) yield* open;
+    else continue;
+    open = [];
+    length = 0;
+  }
+  yield* open;
+}
 
-/** Lines that are not even CSV are kept until the end; that many of them are no table. */
-const maxBroken = 10_000;
-const tooManyBroken = new Problem(
-  "invalid-request",
-  `More than ${maxBroken} lines are not CSV. The lines before them were taken.`,
-);
+/** One record's cells, none for an empty line. */
+function cellsOf(text: string): { cells: string[] } | { reason: string } {
+  try {
+    const [cells = []] = parse(text, {
+      bom: true,
+      trim: true,
+      skip_empty_lines: true,
+      record_delimiter: ["\r\n", "\n"],
+    });
+    return { cells };
+  } catch (error) {
+    if (error instanceof CsvError) return { reason: `${error.message.slice(0, 200)}.` };
+    throw error;
+  }
+}
 
 const tooLong = `The line is over ${maxLineBytes} bytes.`;
 
@@ -148,20 +169,15 @@ function checked(device: unknown, line: number): ImportLine {
 async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string | null> {
   const decoder = new TextDecoder();
   let rest = "";
-  let overlong = false;
   for await (const chunk of bytes) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = parts.pop() ?? "";
-    for (const part of parts) {
-      yield overlong || part.length > maxLineBytes ? null : part;
-      overlong = false;
-    }
-    if (rest.length > maxLineBytes) {
-      overlong = true;
-      rest = "";
+    const [first = "", ...others] = decoder.decode(chunk, { stream: true }).split("\n");
+    // Of a line that is too long only so much is kept that it can be told.
+    if (rest.length <= maxLineBytes) rest += first;
+    for (const next of others) {
+      yield rest.length > maxLineBytes ? null : rest;
+      rest = next;
     }
   }
   rest += decoder.decode();
-  if (overlong) yield null;
-  else if (rest !== "") yield rest;
+  if (rest !== "") yield rest.length > maxLineBytes ? null : rest;
 }

@@ -39,26 +39,35 @@ describe("an import of CSV", () => {
     expect(body.refused[2].reason).toBe("The line has 1 cells but there are 2 columns.");
   });
 
-  test("reports a line that is not CSV, and that its quote may have swallowed others", async () => {
+  test("reports a line that is not CSV, and goes on after it", async () => {
     const { status, body } = await csv('id,region\na,eu\nb,"e"u\nc,us\n');
     expect(status).toBe(200);
+    expect(body).toMatchObject({ accepted: 2, refused: [{ line: 3, reason: expect.stringContaining("Quote") }] });
+  });
+
+  test("takes a cell that goes over two lines", async () => {
+    const { body } = await csv('id,location,region\na,"Hall 3,\nleft ""A""",eu\nb,x\ty,us\n');
+    // A place has no line breaks: the record is read as one, and refused for what it says.
     expect(body).toMatchObject({
-      accepted: 1,
-      refused: [{ line: 3, reason: expect.stringContaining("may be missing") }, {}],
+      accepted: 0,
+      refused: [{ line: 2, reason: expect.stringContaining("location/name") }, { line: 4 }],
     });
   });
 
-  test("reports a quote that is never closed", async () => {
-    const { body } = await csv('id,region\na,eu\nb,"eu\nc,us\n');
+  test("a quote that is never closed costs its own line only", async () => {
+    const { body } = await csv(`id,region\na,eu\nb,"eu\n${"c,us\n".repeat(3)}`);
     expect(body).toMatchObject({
-      accepted: 1,
+      accepted: 4,
       refusedTotal: 1,
-      refused: [{ reason: expect.stringContaining("Quote") }],
+      refused: [{ line: 3, reason: expect.stringContaining("Quote") }],
     });
+    const long = await csv(`id,region\nb,"eu\n${"c,us\n".repeat(20_000)}`);
+    expect(long.body).toMatchObject({ accepted: 20_000, refusedTotal: 1 });
   });
 
-  test("gives up where nothing is CSV", async () => {
-    expect((await csv(`id\n${'"a"b\n'.repeat(20_000)}`)).status).toBe(400);
+  test("refuses what is no CSV from its first line on", async () => {
+    expect((await csv('"a"b,id\n')).body.detail).toContain("column names");
+    expect((await csv("x".repeat(200_000))).status).toBe(400);
   });
 
   test("refuses columns that there are not, none, and two of the same", async () => {

@@ -4,21 +4,34 @@
  */
 import type { z } from "@hono/zod-openapi";
 import type { Context, MiddlewareHandler } from "hono";
-import { bodyLimit } from "hono/body-limit";
 import { jsonErrorPosition } from "./json-position.ts";
 import { Problem } from "./problem.ts";
 
 /** Deeper than any payload that a twin takes (a shadow has 6 levels). */
 export const maxJsonDepth = 64;
 
-/** Refuses a body of more than `maxBytes`. */
+/** Reads the body, for all who ask the context for it later; refuses one of more than `maxBytes`. */
 export function limitBody(maxBytes: number): MiddlewareHandler {
-  return bodyLimit({
-    maxSize: maxBytes,
-    onError: () => {
-      throw new Problem("too-large", `The body is over ${maxBytes} bytes, the most that a request may have.`);
-    },
-  });
+  const refuse = () => {
+    throw new Problem("too-large", `The body is over ${maxBytes} bytes, the most that a request may have.`);
+  };
+  // Hono's own body-limit makes a new Request of the old one, which the Node server's requests do not survive.
+  return async (c, next) => {
+    if (Number(c.req.header("content-length") ?? 0) > maxBytes) refuse();
+    if (c.req.raw.body !== null) {
+      const chunks: Uint8Array[] = [];
+      let bytes = 0;
+      for await (const chunk of c.req.raw.body) {
+        bytes += chunk.length;
+        if (bytes > maxBytes) refuse();
+        chunks.push(chunk);
+      }
+      // The cache holds promises, whatever its type says.
+      const whole: unknown = Promise.resolve(Uint8Array.from(Buffer.concat(chunks)).buffer);
+      c.req.bodyCache.arrayBuffer = whole as ArrayBuffer;
+    }
+    await next();
+  };
 }
 
 /** Refuses a body that says it is JSON and is not, with the place where it stops being JSON. */

@@ -103,6 +103,23 @@ describe("the server", () => {
     expect(await response.json()).toMatchObject({ accepted: 500 });
   });
 
+  test("takes a body in chunks, and an end without one", async () => {
+    const chunked = (text: string) =>
+      fetch(at("/v1/devices/a/shadow"), {
+        method: "PATCH",
+        headers: { "content-type": "application/json" },
+        body: Readable.toWeb(
+          Readable.from([text.slice(0, 5), text.slice(5)].map((part) => new TextEncoder().encode(part))),
+        ),
+        duplex: "half",
+      } as RequestInit);
+    expect((await chunked('{"state":{"desired":{"a":1}}}')).status).toBe(200);
+    expect((await chunked('{"state":')).status).toBe(400);
+    expect((await send("DELETE", "/v1/devices/a/shadow")).status).toBe(200);
+    const large = chunked("x".repeat(1_100_000));
+    expect((await large).status).toBe(413);
+  });
+
   test("answers a body over the limit without reading it all", async () => {
     const response = await fetch(at("/v1/devices/a/telemetry"), { method: "POST", body: new Uint8Array(3_000_000) });
     expect(response.status).toBe(413);

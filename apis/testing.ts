@@ -2,6 +2,7 @@
 import { type EmbeddedHost, openEmbeddedHost } from "../actors/host/embedded.ts";
 import { policyWith } from "../core/device/policy.ts";
 import type { Broker } from "../gateways/mqtt/broker-port.ts";
+import { openDeviceApplication } from "../gateways/mqtt/device-application.ts";
 import { openMemoryCredentials } from "../ports/credentials/memory.ts";
 import { openMemoryDeviceTypes } from "../ports/device-types/memory.ts";
 import { openMemoryLog } from "../ports/event-log/memory.ts";
@@ -62,6 +63,29 @@ export async function openTestApi(
     maxTwins: 100_000,
     logger: { error: (about) => errors.push(about) },
   });
+  const broker: Broker = {
+    publish(message) {
+      published.push(message);
+      return 1;
+    },
+    disconnect(_match, reason) {
+      disconnected.push(reason);
+      return 1;
+    },
+    connections: () => 0,
+  };
+  const ignore = () => {};
+  const meter = {
+    received: ignore,
+    telemetry: ignore,
+    acknowledged: ignore,
+    refused: ignore,
+    connectionRefused: ignore,
+    violation: ignore,
+  };
+  const openRegistry = options.openRegistry ?? true;
+  const application = openDeviceApplication({ host, credentials: null, openRegistry, nodeId: "test", now, meter });
+  application.attach(broker);
   const fleet = memoryFleetIndex();
   const series = memoryTimeSeries();
   let ids = 0;
@@ -71,16 +95,8 @@ export async function openTestApi(
     series,
     credentials: openMemoryCredentials(),
     deviceTypes,
-    publishFromApp: async (message) => {
-      published.push(message);
-      return { kind: "accept" };
-    },
-    broker: {
-      disconnect(_match, reason) {
-        disconnected.push(reason);
-        return 1;
-      },
-    },
+    publishFromApp: application.publishFromApp,
+    broker,
     probes: [{ name: "log", check: async () => ({ ok: true }) }],
     metrics: { metrics: async () => "doppel_up 1\n", contentType: "text/plain; version=0.0.4; charset=utf-8" },
     now,
