@@ -7,7 +7,7 @@ import type { JsonObject } from "../../core/json.ts";
 import { pick, type Random, seeded } from "../../simulator/random.ts";
 import { DeviceLink } from "./device-link.ts";
 import { request } from "./http.ts";
-import type { CommandStatus, Journal, Sent, SentTelemetry, SentWord } from "./journal.ts";
+import type { CommandStatus, Journal, Sent, SentShadowUpdate, SentTelemetry, SentWord } from "./journal.ts";
 
 /** steady: always there. roaming: loses its connection and stays away a while. sleeper: the same, with a session. */
 export type Role = "steady" | "roaming" | "sleeper" | "http";
@@ -23,9 +23,20 @@ export type DeviceOptions = {
   readonly journal: Journal;
 };
 
+type Heard = {
+  readonly id?: string;
+  readonly name?: string;
+  readonly cancel?: true;
+  readonly state?: JsonObject;
+  readonly version?: number;
+  readonly clientToken?: string;
+};
+
 /** A device's buffer: it stops measuring when so much is not acknowledged. */
 const mostUnacknowledged = 60;
 const heartbeatMs = 1_000;
+/** AWS IoT Core quotas: 10 unacknowledged shadow requests per thing. */
+const mostUpdates = 8;
 
 export class LoadDevice {
   readonly id: string;
@@ -41,6 +52,7 @@ export class LoadDevice {
   #seq = 0;
   #tsMs = 0;
   #recent: SentTelemetry[] = [];
+  #updating: SentShadowUpdate[] = [];
   #httpQueue: SentTelemetry[] = [];
   #httpBusy = false;
 
@@ -57,8 +69,9 @@ export class LoadDevice {
       clean: role !== "sleeper",
       filters: [
         `devices/${id}/commands`,
-        `$aws/things/${id}/shadow/update/delta`,
-        `$aws/things/${id}/shadow/name/settings/update/delta`,
+        ...["shadow", "shadow/name/settings"].flatMap((shadow) =>
+          ["delta", "accepted", "rejected"].map((answer) => `$aws/things/${id}/${shadow}/update/${answer}`),
+        ),
       ],
       onMessage: (topic, payload) => this.#hear(topic, payload),
       seed,
@@ -192,21 +205,32 @@ export class LoadDevice {
     };
   }
 
+  /** As many at a time as a device may have with AWS, and less: more are rejected, and acknowledged all the same. */
   #report(shadow: string, state: JsonObject): void {
+    this.#updating = this.#updating.filter(({ acknowledged }) => !acknowledged);
+    if (this.#updating.length >= mostUpdates) return;
     const mark = this.#journal.unique();
     const patch = { reported: { ...state, mark } };
     const entry = this.#journal.addUpdate({ device: this.id, shadow, mark, by: "device", patch });
+    this.#updating.push(entry);
     const topic = `$aws/things/${this.id}/shadow${shadow === "" ? "" : `/name/${shadow}`}/update`;
-    this.#publish(topic, JSON.stringify({ state: patch }), 1, [entry]);
+    this.#publish(topic, JSON.stringify({ state: patch, clientToken: String(mark) }), 1, [entry]);
   }
 
   #hear(topic: string, payload: Buffer): void {
-    const body = JSON.parse(payload.toString()) as { id?: string; name?: string; cancel?: true; state?: JsonObject };
-    if (topic.endsWith("/update/delta")) {
+    const body = JSON.parse(payload.toString()) as Heard;
+    const answer = /\/update\/(delta|accepted|rejected)$/.exec(topic)?.[1];
+    if (answer === undefined) {
+      if (body.cancel !== true) this.#obey(body.id!, body.name!);
+    } else if (answer === "delta") {
       const shadow = topic.includes("/name/") ? "settings" : "";
-      if (this.#phase === "measuring" && body.state !== undefined && this.#random() < 0.6)
-        this.#report(shadow, body.state);
-    } else if (body.cancel !== true) this.#obey(body.id!, body.name!);
+      if (this.#phase === "measuring" && this.#random() < 0.6) this.#report(shadow, body.state!);
+    } else {
+      const entry = this.#journal.updates.get(Number(body.clientToken));
+      if (entry === undefined) return; // an app's
+      if (answer === "accepted") entry.version = body.version!;
+      else this.#journal.surprises.push(`the update ${entry.mark} of ${this.id} was rejected: ${payload.toString()}`);
+    }
   }
 
   /** The command's name says what the device does with it. */
