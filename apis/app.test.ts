@@ -72,7 +72,11 @@ describe("every request", () => {
   });
 
   test("a body that is nested without end is refused before anyone walks it", async () => {
-    for (const path of ["/v1/devices/a/commands", "/v1/devices/a/telemetry"]) {
+    for (const path of [
+      "/v1/devices/a/commands",
+      "/v1/devices/a/telemetry",
+      "/topics/devices%2Fa%2Fcommands%2Fc%2Fack",
+    ]) {
       const refused = await api.json(
         "POST",
         path,

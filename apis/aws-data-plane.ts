@@ -9,6 +9,7 @@ import { ShadowDocument } from "./device-view.ts";
 import { readTwin } from "./devices.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem, problemOfStatus } from "./problem.ts";
+import { refuseDeepJson } from "./request-body.ts";
 import { answer, DeviceId, parameters, ShadowName, wholeNumber } from "./route.ts";
 
 const tags = ["AWS data plane"];
@@ -148,6 +149,7 @@ export function serveAwsDataPlane(app: OpenAPIHono<ApiEnv>, parts: ApiParts): vo
     const problem = topicProblem(topic);
     if (problem !== null) throw new Problem("invalid-request", problem);
     const payload = await c.req.bytes();
+    refuseDeepJson(payload);
     const message = { topic, payload, qos: qos === "1" ? (1 as const) : (0 as const), retain: retain === "true" };
     const outcome = await parts.publishFromApp(message);
     if (outcome.kind === "refuse") {

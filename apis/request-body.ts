@@ -86,6 +86,21 @@ export function checkJson(bytes: Uint8Array): void {
         : `The body is not valid JSON: unexpected ${place.found} at line ${place.line}, column ${place.column}.`;
     throw new Problem("malformed-json", detail);
   }
+  refuseDeep(value);
+}
+
+/** For a body that need not be JSON, but that somebody may read as JSON: refuses it if it is nested too deep. */
+export function refuseDeepJson(bytes: Uint8Array): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return; // Nobody can read it as JSON.
+  }
+  refuseDeep(value);
+}
+
+function refuseDeep(value: unknown): void {
   if (isDeeperThan(value, maxJsonDepth)) {
     throw new Problem("invalid-request", `The body is nested deeper than ${maxJsonDepth} levels.`);
   }
