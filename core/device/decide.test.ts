@@ -216,6 +216,16 @@ describe("the registry", () => {
     expect(records[0]).toMatchObject({ kind: "registered", registration: { type: "default" } });
   });
 
+  test("does not take a deleted device in again by its last will", () => {
+    const deleted = twinAfter(onlineTwin(), [2_000, { kind: "deregister" }]);
+    const { records, reply } = decide(
+      deleted,
+      { kind: "status", session: "s1", status: "offline", will: true },
+      at(3_000),
+    );
+    expect([records, reply]).toEqual([[], { kind: "unknownDevice" }]);
+  });
+
   test("refuses an unknown device where it is not", () => {
     const outcome = takeTurn(
       newTwin("pump-4"),

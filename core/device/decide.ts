@@ -89,7 +89,8 @@ function hear(turn: Turn, session: string | null, context: TwinContext): boolean
 }
 
 function statusTurn(turn: Turn, input: Extract<TwinInput, { kind: "status" }>, context: TwinContext): TurnOutcome {
-  if (!known(turn, context)) return unknownDevice(turn);
+  // A will is the broker's word: it outlives the device's deletion, and must not undo it.
+  if (input.will ? turn.twin.registration === null : !known(turn, context)) return unknownDevice(turn);
   if (input.status === "offline") {
     edge(turn, { type: "statusOffline", session: input.session, will: input.will }, context);
   } else {
