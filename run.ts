@@ -169,7 +169,12 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         now: Date.now,
         newId: randomUUID,
         log: logger,
-        config: { ...defaultApiConfig, requireCredentials, dashboardRoot: existsSync(dashboard) ? dashboard : null },
+        config: {
+          ...defaultApiConfig,
+          requireCredentials,
+          basePolicy: policies.base,
+          dashboardRoot: existsSync(dashboard) ? dashboard : null,
+        },
       },
       { host: config.host, port: config.httpPort },
     );
@@ -219,7 +224,12 @@ function openCluster(config: Config, say: (line: string) => void): Promise<Clust
   return startCluster(join(config.dataDir, "postgres"), { say });
 }
 
-type Policies = { readonly of: (type: string) => TwinPolicy; readonly reload: () => Promise<void> };
+type Policies = {
+  /** What holds for a type without numbers of its own. */
+  readonly base: TwinPolicy;
+  readonly of: (type: string) => TwinPolicy;
+  readonly reload: () => Promise<void>;
+};
 
 /** The configured policy, and over it what each device type says of its own. */
 async function openPolicies(config: Config, deviceTypes: DeviceTypes): Promise<Policies> {
@@ -234,7 +244,7 @@ async function openPolicies(config: Config, deviceTypes: DeviceTypes): Promise<P
     byType = new Map(types.map(([type, numbers]) => [type, { ...base, ...numbers }]));
   };
   await reload();
-  return { of: (type) => byType.get(type) ?? base, reload };
+  return { base, of: (type) => byType.get(type) ?? base, reload };
 }
 
 /** The host as the API sees it: changed policies are read before the twins are judged by them. */

@@ -1,6 +1,6 @@
 /** The numbers by which devices of a type are judged: time-outs, limits. A change counts at once, for every device. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import { defaultPolicy, parsePolicy, policyWith, type TwinPolicy } from "../core/device/policy.ts";
+import { defaultPolicy, parsePolicy, type TwinPolicy } from "../core/device/policy.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem } from "./problem.ts";
 import { answer, body, noParameters, plainText, problems } from "./route.ts";
@@ -73,18 +73,24 @@ const deleteType = createRoute({
   responses: { 204: { description: "It has the defaults" }, ...problems(404) },
 });
 
-export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, { deviceTypes, host }: ApiParts): void {
+export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, { deviceTypes, host, config }: ApiParts): void {
+  const view = (type: string, numbers: Partial<TwinPolicy>): z.infer<typeof DeviceTypeView> => ({
+    type,
+    numbers: { ...numbers },
+    policy: { ...config.basePolicy, ...numbers },
+  });
+
   app.openapi(listTypes, async (c) => {
     const types = await deviceTypes.all();
-    const items = [...types].map(([type, numbers]) => typeView(type, numbers));
-    if (!types.has("default")) items.unshift(typeView("default", {}));
+    const items = [...types].map(([type, numbers]) => view(type, numbers));
+    if (!types.has("default")) items.unshift(view("default", {}));
     return c.json({ items }, 200);
   });
 
   app.openapi(readType, async (c) => {
     const { type } = c.req.valid("param");
     const types = await deviceTypes.all();
-    return c.json(typeView(type, types.get(type) ?? {}), 200);
+    return c.json(view(type, types.get(type) ?? {}), 200);
   });
 
   app.openapi(putType, async (c) => {
@@ -102,19 +108,15 @@ export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, { deviceTypes, host }
       );
     }
     await deviceTypes.put(type, parsed.policy);
-    host.policiesChanged();
-    return c.json(typeView(type, parsed.policy), 200);
+    await host.policiesChanged();
+    return c.json(view(type, parsed.policy), 200);
   });
 
   app.openapi(deleteType, async (c) => {
     const { type } = c.req.valid("param");
     if (!(await deviceTypes.remove(type)))
       throw new Problem("not-found", `The type ${type} has no numbers of its own.`);
-    host.policiesChanged();
+    await host.policiesChanged();
     return c.body(null, 204);
   });
-}
-
-function typeView(type: string, numbers: Partial<TwinPolicy>): z.infer<typeof DeviceTypeView> {
-  return { type, numbers: { ...numbers }, policy: policyWith(numbers) };
 }

@@ -1,4 +1,5 @@
 import type { TwinHost } from "../actors/host/port.ts";
+import { defaultPolicy, type TwinPolicy } from "../core/device/policy.ts";
 import type { Broker } from "../gateways/mqtt/broker-port.ts";
 import type { DeviceApplication } from "../gateways/mqtt/device-application.ts";
 import type { Credentials } from "../ports/credentials/port.ts";
@@ -33,6 +34,8 @@ export type ApiParts = {
 export type ApiConfig = {
   /** Every request needs an API key. Without it the API listens on loopback only. */
   readonly requireCredentials: boolean;
+  /** What holds for device types that have no numbers of their own. */
+  readonly basePolicy: TwinPolicy;
   /** Folder of the built dashboard; null serves none. */
   readonly dashboardRoot: string | null;
   /** Origins besides our own whose pages may change things, such as "http://127.0.0.1:5173". */
@@ -50,6 +53,7 @@ export type ApiConfig = {
 
 export const defaultApiConfig: ApiConfig = {
   requireCredentials: false,
+  basePolicy: defaultPolicy,
   dashboardRoot: null,
   allowedOrigins: [],
   maxBodyBytes: 1_048_576,
