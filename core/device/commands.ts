@@ -9,7 +9,7 @@
  *    noted the send.
  */
 import { createMachine, transition } from "xstate";
-import { isJsonObject, type Json } from "../json.ts";
+import { isJsonObject, type Json, nestsDeeper } from "../json.ts";
 import type { TwinPolicy } from "./policy.ts";
 import type { CommandMoved, CommandRequested } from "./records.ts";
 
@@ -151,6 +151,7 @@ export type CommandRefusalReason =
   | "not-utf8"
   | "malformed-json"
   | "not-an-object"
+  | "too-deep"
   | "bad-status"
   | "bad-reason"
   | "unknown-command"
@@ -244,6 +245,7 @@ type Told = { readonly progress?: Json; readonly result?: Json; readonly reason?
 type Acknowledgement = Told & { readonly status: (typeof statuses)[number] };
 type Refusal = { readonly reason: CommandRefusalReason; readonly detail: string };
 
+const maxNesting = 32;
 const statuses = ["acknowledged", "in_progress", "succeeded", "failed", "rejected"] as const;
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -262,6 +264,8 @@ function parseAcknowledgement(payload: Uint8Array): Acknowledgement | Refusal {
   }
   if (!isJsonObject(body))
     return { reason: "not-an-object", detail: `An acknowledgement is an object like {"status":"succeeded"}.` };
+  if (nestsDeeper(body, maxNesting))
+    return { reason: "too-deep", detail: `The acknowledgement nests deeper than ${maxNesting} levels.` };
   const { progress, result, reason } = body;
   const status = statuses.find((known) => known === body.status);
   if (status === undefined) {

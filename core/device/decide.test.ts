@@ -106,6 +106,19 @@ describe("telemetry", () => {
     expect(outcome.records).toMatchObject([{ kind: "deadLettered", reason, topic: "devices/pump-4/telemetry" }]);
   });
 
+  test.each([
+    ["alone", (deep: string) => deep],
+    ["in an array", (deep: string) => `[${deep},{"readings":{"a":1}}]`],
+    ["as a time", (deep: string) => `{"ts":${deep},"readings":{"a":1}}`],
+    ["as a boot", (deep: string) => `{"boot":${deep},"readings":{"a":1}}`],
+    ["as tags", (deep: string) => `{"tags":${deep},"readings":{"a":1}}`],
+  ])("nested without end (%s) is a dead letter, and can be written down", (_, place) => {
+    const deep = `${'{"a":['.repeat(20_000)}${"]}".repeat(20_000)}`;
+    const { records } = takeTurn(onlineTwin(), telemetry(place(deep)), at(2_000));
+    expect(records[0]).toMatchObject({ kind: "deadLettered" });
+    expect(JSON.stringify(records)).toContain("deadLettered");
+  });
+
   test("may name a metric after something that every object has", () => {
     const twin = twinAfter(onlineTwin(), [2_000, telemetry({ readings: { constructor: 1, toString: 2 } })]);
     expect(twin.metrics.constructor).toMatchObject({ value: 1, count: 1 });
@@ -200,6 +213,14 @@ describe("commands", () => {
       { kind: "seen" },
       { kind: "deadLettered", reason: "malformed-json" },
     ]);
+  });
+
+  test("an acknowledgement nested without end becomes a dead letter", () => {
+    const sent = twinAfter(onlineTwin(), [1_100, listening], [2_000, request]);
+    const payload = bytes(`{"status":"succeeded","result":${"[".repeat(50_000)}${"]".repeat(50_000)}}`);
+    const topic = "devices/pump-4/commands/c1/ack";
+    const { records } = takeTurn(sent, { kind: "commandAck", command: "c1", topic, payload, session: "s1" }, at(3_000));
+    expect(records.at(-1)).toMatchObject({ kind: "deadLettered", reason: "too-deep" });
   });
 
   test("of a deleted device are cancelled", () => {

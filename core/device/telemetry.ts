@@ -135,7 +135,7 @@ export function standardDeviation(state: MetricState): number {
 
 function parseMessage(body: unknown, nowMs: number, maxClockAheadMs: number, original: unknown): Parsed {
   const refuse = (reason: RefusalReason, detail: string) =>
-    refused(reason, detail, original === null ? null : JSON.stringify(original));
+    refused(reason, detail, original === null ? null : textOf(original));
   if (!isJsonObject(body)) {
     return refuse("not-an-object", `A telemetry message is an object with "readings"; this one is ${kindOf(body)}.`);
   }
@@ -150,7 +150,7 @@ function parseMessage(body: unknown, nowMs: number, maxClockAheadMs: number, ori
   if (tsMs === null)
     return refuse(
       "bad-timestamp",
-      `"ts" is ${clip(JSON.stringify(body.ts))} but needs epoch milliseconds or ISO 8601.`,
+      `"ts" is ${typeof body.ts === "string" ? `"${clip(body.ts)}"` : kindOf(body.ts)} but needs epoch milliseconds or ISO 8601.`,
     );
   if (tsMs > nowMs + maxClockAheadMs)
     return refuse(
@@ -181,12 +181,12 @@ function parseMessage(body: unknown, nowMs: number, maxClockAheadMs: number, ori
   if (count === 0) return refuse("missing-readings", `"readings" is empty. Send at least one reading.`);
   if (count > maxReadings)
     return refuse("too-many-readings", `${count} readings; at most ${maxReadings} go in a message.`);
+  const { tags } = body;
+  if (tags !== undefined && (!isJsonObject(tags) || Object.values(tags).some((value) => typeof value !== "string")))
+    return refuse("bad-tags", `"tags" needs an object of strings.`);
   const identity = identityOf(body, tsMs);
   if (typeof identity === "string") return refuse("bad-identity", identity);
-  const { tags } = body;
   if (tags === undefined) return { kind: "message", message: { tsMs, readings: readings as Readings, identity } };
-  if (!isJsonObject(tags) || Object.values(tags).some((value) => typeof value !== "string"))
-    return refuse("bad-tags", `"tags" needs an object of strings.`);
   return {
     kind: "message",
     message: { tsMs, readings: readings as Readings, identity, tags: tags as Record<string, string> },
@@ -200,14 +200,24 @@ function identityOf(body: { [field: string]: unknown }, tsMs: number): MessageId
       return `"id" needs a string of 1 to 128 characters.`;
     return { kind: "id", id };
   }
+  if (boot !== undefined && ((typeof boot !== "string" && typeof boot !== "number") || String(boot).length > 64))
+    return `"boot" needs a string or number of at most 64 characters.`;
   if (seq !== undefined) {
     if (!Number.isSafeInteger(seq) || (seq as number) < 0) return `"seq" needs a whole number from 0 on.`;
     if (boot === undefined) return { kind: "sequence", boot: "", seq: seq as number };
-    if ((typeof boot !== "string" && typeof boot !== "number") || String(boot).length > 64)
-      return `"boot" needs a string or number of at most 64 characters.`;
     return { kind: "sequence", boot: String(boot), seq: seq as number };
   }
+  // Every field is flat by now: this cannot be nested without end.
   return { kind: "hash", hash: hash53(`${tsMs}|${JSON.stringify(body)}`) };
+}
+
+/** JSON of a refused element; null where it nests deeper than the stack, so that the whole payload is kept instead. */
+function textOf(value: unknown): string | null {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return null;
+  }
 }
 
 /** Epoch ms of a "ts": a number (epoch ms), ISO 8601 text (UTC if it names no zone), or none: now. */
