@@ -42,11 +42,17 @@ export class System {
   #child: ChildProcess | null = null;
   #ended: Promise<number | null> = Promise.resolve(null);
   #output = "";
+  /** When this process is ended in the middle of a run. */
+  readonly #onExit = () => {
+    this.kill("both");
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  };
 
   private constructor(folder: string, ports: readonly number[], settings: Record<string, string>) {
     this.#folder = folder;
     [this.mqttPort, this.httpPort, this.#wsPort] = ports as [number, number, number];
     this.#settings = settings;
+    process.once("exit", this.#onExit);
   }
 
   /** @param settings environment variables, see config.ts */
@@ -117,6 +123,7 @@ export class System {
     await this.#ended;
     signalAll(this.#postgres(), "SIGKILL");
     await until(() => this.#postgres().length === 0, endLimitMs);
+    process.off("exit", this.#onExit);
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
