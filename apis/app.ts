@@ -28,7 +28,12 @@ import { serveShadows } from "./shadows.ts";
 import { serveStats } from "./stats.ts";
 import { serveTelemetry } from "./telemetry.ts";
 
-export function apiApp(parts: ApiParts, statistics: FleetStatistics): OpenAPIHono<ApiEnv> {
+/** `endApp`: ends what the server has open for an app beside its requests: WebSockets. */
+export function apiApp(
+  parts: ApiParts,
+  statistics: FleetStatistics,
+  endApp: (name: string) => void = () => {},
+): OpenAPIHono<ApiEnv> {
   const dashboard = parts.config.dashboardRoot === null ? null : openDashboard(parts.config.dashboardRoot);
   const app = new OpenAPIHono<ApiEnv>({
     defaultHook: (result) => {
@@ -55,7 +60,7 @@ export function apiApp(parts: ApiParts, statistics: FleetStatistics): OpenAPIHon
   serveEvents(app, parts);
   serveStats(app, parts, statistics);
   serveDeviceTypes(app, parts);
-  serveCredentials(app, parts);
+  serveCredentials(app, parts, endApp);
   serveEarlierPaths(app, parts, statistics);
   serveAwsDataPlane(app, parts);
   serveHealth(app, parts, statistics);

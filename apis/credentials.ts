@@ -62,7 +62,7 @@ const revokeCredential = createRoute({
   method: "delete",
   path: "/v1/credentials/{id}",
   tags: ["Credentials"],
-  summary: "Revoke a credential; a device's connections are closed",
+  summary: "Revoke a credential; the connections of its device or app are closed",
   request: {
     params: z.object({
       id: z
@@ -75,7 +75,11 @@ const revokeCredential = createRoute({
   responses: { 204: { description: "Revoked" }, ...problems(404) },
 });
 
-export function serveCredentials(app: OpenAPIHono<ApiEnv>, { credentials, broker }: ApiParts): void {
+export function serveCredentials(
+  app: OpenAPIHono<ApiEnv>,
+  { credentials, broker }: ApiParts,
+  endApp: (name: string) => void,
+): void {
   app.openapi(createCredential, async (c) => {
     const { kind, subject } = c.req.valid("json");
     const { credential, secret } = await credentials.create(kind, subject);
@@ -92,15 +96,18 @@ export function serveCredentials(app: OpenAPIHono<ApiEnv>, { credentials, broker
 
   app.openapi(revokeCredential, async (c) => {
     const { id } = c.req.valid("param");
-    const ofDevice = (await credentials.list("device")).find((credential) => credential.id === id);
-    if (!(await credentials.revoke(id))) throw new Problem("not-found", `There is no credential ${id} to revoke.`);
-    if (ofDevice !== undefined) {
-      const { subject } = ofDevice;
-      broker.disconnect(
-        ({ principal }) => principal.kind === "device" && principal.device === subject,
-        "token revoked",
-      );
-    }
+    const all = (await Promise.all((["device", "app"] as const).map((kind) => credentials.list(kind)))).flat();
+    const credential = all.find((each) => each.id === id);
+    if (credential === undefined || !(await credentials.revoke(id)))
+      throw new Problem("not-found", `There is no credential ${id} to revoke.`);
+    const { kind, subject } = credential;
+    // Whoever has another credential of the same subject may come again with it.
+    if (kind === "app") endApp(subject);
+    broker.disconnect(
+      ({ principal }) =>
+        principal.kind === kind && (principal.kind === "app" ? principal.name : principal.device) === subject,
+      kind === "app" ? "key revoked" : "token revoked",
+    );
     return c.body(null, 204);
   });
 }

@@ -12,7 +12,7 @@ import type { FleetStatistics } from "./fleet-statistics.ts";
 import { CommandNames, type LiveItem, type LiveMessage, liveItems } from "./live-messages.ts";
 import { defaultOutboxLimits, LiveOutbox, type OutboxLimits } from "./live-outbox.ts";
 import { LiveRequest, LiveSubscriptions } from "./live-subscriptions.ts";
-import type { ApiEnv, ApiParts } from "./parts.ts";
+import type { ApiEnv, ApiParts, Caller } from "./parts.ts";
 import { Problem, problemDocument } from "./problem.ts";
 import { parameters, problems } from "./route.ts";
 import { statsView } from "./stats.ts";
@@ -33,10 +33,17 @@ export type Live = {
   connections(): number;
   /** Keys that wait for slow readers, in all. */
   waiting(): number;
+  /** Ends the connections of an app whose key was revoked. */
+  endApp(name: string): void;
   close(): Promise<void>;
 };
 
-type Listener = { readonly socket: WebSocket; readonly outbox: LiveOutbox; answered: boolean };
+type Listener = {
+  readonly socket: WebSocket;
+  readonly caller: Caller;
+  readonly outbox: LiveOutbox;
+  answered: boolean;
+};
 
 export function openLive(
   parts: ApiParts,
@@ -82,8 +89,8 @@ export function openLive(
     }
   });
 
-  const open = (socket: WebSocket): void => {
-    const listener: Listener = { socket, outbox: new LiveOutbox(limits), answered: true };
+  const open = (socket: WebSocket, caller: Caller): void => {
+    const listener: Listener = { socket, caller, outbox: new LiveOutbox(limits), answered: true };
     listeners.add(listener);
     const refuse = (detail: string) => {
       const message: LiveMessage = { type: "error", detail };
@@ -121,7 +128,7 @@ export function openLive(
     upgrade(request, socket, head) {
       socket.on("error", () => socket.destroy());
       admitSocket(request, parts, listeners.size)
-        .then(() => server.handleUpgrade(request, socket, head, open))
+        .then((caller) => server.handleUpgrade(request, socket, head, (opened) => open(opened, caller)))
         .catch((error: unknown) => {
           if (!(error instanceof Problem)) log.error({ err: error }, "a WebSocket could not be opened");
           refuseUpgrade(socket, error instanceof Problem ? error : new Problem("internal-error", "A fault of ours."));
@@ -148,6 +155,13 @@ export function openLive(
     connections: () => listeners.size,
     waiting: () => [...listeners].reduce((keys, { outbox }) => keys + outbox.size.keys, 0),
 
+    endApp(name) {
+      for (const { socket, caller } of listeners) {
+        // 1008 "policy violation" (RFC 6455, 7.4.1)
+        if (caller.kind === "app" && caller.name === name) socket.close(1008, "the API key was revoked");
+      }
+    },
+
     async close() {
       unsubscribeFromHost();
       // 1001 "going away" (RFC 6455, 7.4.1); who does not answer is cut off.
@@ -172,7 +186,7 @@ function learnNames({ device, records }: CommittedTurn, names: CommandNames): vo
   }
 }
 
-async function admitSocket(request: IncomingMessage, parts: ApiParts, connections: number): Promise<void> {
+async function admitSocket(request: IncomingMessage, parts: ApiParts, connections: number): Promise<Caller> {
   const url = new URL(request.url ?? "/", "http://localhost");
   if (url.pathname !== livePath)
     throw new Problem("not-found", `There is no WebSocket at ${url.pathname}. Use ${livePath}.`);
@@ -181,7 +195,7 @@ async function admitSocket(request: IncomingMessage, parts: ApiParts, connection
     return typeof value === "string" ? value : undefined;
   };
   const queryKey = url.searchParams.get("key") ?? undefined;
-  await admit({ method: "GET", path: livePath, header, queryKey, upgrade: true }, parts);
+  const caller = await admit({ method: "GET", path: livePath, header, queryKey, upgrade: true }, parts);
   if (connections >= parts.config.maxLiveConnections) {
     throw new Problem(
       "unavailable",
@@ -191,6 +205,7 @@ async function admitSocket(request: IncomingMessage, parts: ApiParts, connection
       },
     );
   }
+  return caller;
 }
 
 /** The refusal of an upgrade as an HTTP answer, on the bare socket. */

@@ -38,7 +38,7 @@ export async function openApi(parts: ApiParts, listen: { host: string; port: num
   const statistics = new FleetStatistics(parts);
   const stopCounting = parts.host.onCommitted((turns) => statistics.count(turns));
   const live = openLive(parts, statistics);
-  const app = apiApp(parts, statistics);
+  const app = apiApp(parts, statistics, live.endApp);
   const server = createServer(
     // A header that takes longer is an attack (Slowloris); an import may take its time.
     { headersTimeout: 10_000, requestTimeout: 600_000, keepAliveTimeout: 65_000, maxHeaderSize: 16_384 },
