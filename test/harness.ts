@@ -1,6 +1,6 @@
 /** The whole embedded system in this process, on free ports and a fresh database, for end-to-end tests. */
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { type Config, readConfig } from "../config.ts";
 import { testDatabase } from "../ports/postgres/testing.ts";
 import { type Running, run } from "../run.ts";
@@ -21,7 +21,10 @@ export type Doppel = {
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 export type Answer = any;
 
-export async function startDoppel(overrides: Partial<Config> = {}): Promise<Doppel> {
+export async function startDoppel(
+  overrides: Partial<Config> = {},
+  logger: Logger = pino({ level: "error" }),
+): Promise<Doppel> {
   const database = await testDatabase();
   const config: Config = {
     ...defaults(),
@@ -33,7 +36,7 @@ export async function startDoppel(overrides: Partial<Config> = {}): Promise<Dopp
     checkpointSeconds: 1,
     ...overrides,
   };
-  const start = () => run({ config, logger: pino({ level: "error" }), say: () => {} });
+  const start = () => run({ config, logger, say: () => {} });
   let running = await start();
   const clients: MqttClient[] = [];
   const endClients = () => Promise.all(clients.splice(0).map((client) => client.endAsync(true)));
