@@ -10,7 +10,7 @@ import type { CommittedTurn, TwinHost } from "../../actors/host/port.ts";
 import type { Reply, Send, TwinInput } from "../../core/device/inputs.ts";
 import { deviceIdPattern } from "../../core/device/registration.ts";
 import { rejectedAnswer } from "../../core/device/shadow.ts";
-import { clientTokenOf, shadowErrors } from "../../core/device/shadow-request.ts";
+import { clientTokenOf, type ShadowError, shadowErrors } from "../../core/device/shadow-request.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import type { Credentials } from "../../ports/credentials/port.ts";
 import type {
@@ -59,6 +59,7 @@ const maxShadowRequestsInFlight = 10;
 export function openDeviceApplication(options: DeviceApplicationOptions): DeviceApplication {
   const { host, credentials, meter, now } = options;
   const live = new Map<string, MqttConnection>();
+  const senders = new WeakMap<MqttConnection, Sender>();
   const shadowRequests = new Map<string, number>();
   let broker: Broker;
 
@@ -75,9 +76,15 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
   }
 
   /** Hands an input to a twin and answers the publish by the reply. */
-  function tell(device: string, input: TwinInput, then: (reply: Reply) => PublishOutcome, done: Done): void {
+  function tell(
+    device: string,
+    input: TwinInput,
+    then: (reply: Reply) => PublishOutcome,
+    done: Done,
+    ofUnknown: () => PublishOutcome = () => unknownDevice,
+  ): void {
     host.deliver(device, input, (reply) => {
-      const outcome = reply.kind === "unknownDevice" ? unknownDevice : then(reply);
+      const outcome = reply.kind === "unknownDevice" ? ofUnknown() : then(reply);
       if (outcome.kind === "accept") meter.acknowledged();
       else
         meter.refused(
@@ -112,7 +119,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
   }
 
   function take(sender: Sender, message: IncomingPublish, done: Done): void {
-    const route = routeOf(message.topic);
+    const route = routeFrom(sender, message.topic);
     meter.received(route.kind);
     if (
       route.kind === "free" ||
@@ -188,23 +195,29 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     }
     const key = sender.session ?? "";
     const inFlight = shadowRequests.get(key) ?? 0;
-    if (sender.session !== null && inFlight >= maxShadowRequestsInFlight) {
-      const answer = rejectedAnswer(operation, shadowErrors.tooManyRequests, now(), clientTokenOf(message.payload));
+    const reject = (error: ShadowError) => {
+      const answer = rejectedAnswer(operation, error, now(), clientTokenOf(message.payload));
       publish(answerTopic(device, shadow, answer), answer.body);
+    };
+    if (sender.session !== null && inFlight >= maxShadowRequestsInFlight) {
+      reject(shadowErrors.tooManyRequests);
       meter.refused("too-many-requests");
       done(accept);
       return;
     }
     shadowRequests.set(key, inFlight + 1);
+    const answered = () => {
+      const left = (shadowRequests.get(key) ?? 1) - 1;
+      if (left === 0) shadowRequests.delete(key);
+      else shadowRequests.set(key, left);
+    };
     const request = { kind: operation, payload: message.payload };
     const by = sender.device === null ? "app" : "device";
     tell(
       device,
       { kind: "shadow", shadow, request, by, session: sender.session },
       (reply) => {
-        const left = (shadowRequests.get(key) ?? 1) - 1;
-        if (left === 0) shadowRequests.delete(key);
-        else shadowRequests.set(key, left);
+        answered();
         if (reply.kind !== "shadow") return outcomeOf(reply);
         // An accepted change has gone out with the turn's sends.
         if (reply.answer.kind === "rejected" || operation === "get")
@@ -212,6 +225,11 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
         return accept;
       },
       done,
+      () => {
+        answered();
+        reject(shadowErrors.thingNotFound); // the asker waits for an answer, not for a reason code
+        return accept;
+      },
     );
   }
 
@@ -296,17 +314,25 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     },
 
     publish(connection, message, done) {
-      const { principal, id } = connection;
-      const sender: Sender =
-        principal.kind === "device"
-          ? { device: principal.device, session: id, connection }
-          : { device: null, session: null, connection };
+      let sender = senders.get(connection);
+      if (sender === undefined) {
+        const { principal, id } = connection;
+        sender =
+          principal.kind === "device"
+            ? { device: principal.device, session: id, connection, last: null }
+            : { device: null, session: null, connection, last: null };
+        senders.set(connection, sender);
+      }
       take(sender, message, done);
     },
 
     publishFromApp: ({ topic, payload, qos, retain }) =>
       new Promise((resolve) =>
-        take({ device: null, session: null, connection: null }, { topic, payload, qos, retain, will: false }, resolve),
+        take(
+          { device: null, session: null, connection: null, last: null },
+          { topic, payload, qos, retain, will: false },
+          resolve,
+        ),
       ),
 
     violation({ reason }) {
@@ -321,6 +347,8 @@ type Sender = {
   readonly device: string | null;
   readonly session: string | null;
   readonly connection: MqttConnection | null;
+  /** The topic that it published to last, and what that meant: most devices repeat one. */
+  last: { readonly topic: string; readonly route: Route } | null;
 };
 type RefusalCode = Extract<PublishOutcome, { kind: "refuse" }>["reasonCode"];
 
@@ -335,6 +363,11 @@ const badStatus = {
   reason: "bad-status",
   detail: 'A status is the text "online" or "offline".',
 } as const;
+
+function routeFrom(sender: Sender, topic: string): Route {
+  if (sender.last?.topic !== topic) sender.last = { topic, route: routeOf(topic) };
+  return sender.last.route;
+}
 
 function notYours(sender: Sender, topic: string, route: Route): { code: RefusalCode; reason: string; detail: string } {
   if (route.kind === "reserved")

@@ -6,13 +6,13 @@ import type { ListenerCounts } from "./listener/listener.ts";
 export function meterGateway(metrics: Metrics): GatewayMeter {
   const { received, telemetry, acknowledged, refused, connectionsRefused, violations } = metrics;
   return {
-    received: (kind) => received.inc({ kind }),
+    received: (kind) => received.add(kind),
     telemetry(accepted, duplicates, refusedMessages) {
-      if (accepted > 0) telemetry.inc({ outcome: "accepted" }, accepted);
-      if (duplicates > 0) telemetry.inc({ outcome: "duplicate" }, duplicates);
-      if (refusedMessages > 0) telemetry.inc({ outcome: "refused" }, refusedMessages);
+      if (accepted > 0) telemetry.add("accepted", accepted);
+      if (duplicates > 0) telemetry.add("duplicate", duplicates);
+      if (refusedMessages > 0) telemetry.add("refused", refusedMessages);
     },
-    acknowledged: () => acknowledged.inc(),
+    acknowledged: () => acknowledged.add(),
     refused: (reason) => refused.inc({ reason }),
     connectionRefused: (reason) => connectionsRefused.inc({ reason }),
     violation: (reason) => violations.inc({ reason }),

@@ -6,9 +6,9 @@ import { Counter, Gauge, Histogram, Registry } from "prom-client";
  */
 export type Metrics = {
   readonly registry: Registry;
-  readonly received: Counter<"kind">;
-  readonly telemetry: Counter<"outcome">;
-  readonly acknowledged: Counter;
+  readonly received: Tally;
+  readonly telemetry: Tally;
+  readonly acknowledged: Tally;
   readonly refused: Counter<"reason">;
   readonly deadLetters: Counter<"reason">;
   readonly connectionsRefused: Counter<"reason">;
@@ -27,20 +27,48 @@ export type Metrics = {
   ): void;
 };
 
+/** A counter for the hot path: a number by label value, handed to the registry only when it is scraped. */
+export class Tally {
+  readonly #counts = new Map<string, number>();
+
+  /** `label` is left out by a tally without one. */
+  add(label = "", count = 1): void {
+    this.#counts.set(label, (this.#counts.get(label) ?? 0) + count);
+  }
+
+  entries(): IterableIterator<[string, number]> {
+    return this.#counts.entries();
+  }
+}
+
 export function openMetrics(): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = <L extends string = never>(name: string, help: string, ...labelNames: L[]) =>
     new Counter<L>({ name, help, labelNames, registers });
+  const tally = (name: string, help: string, label?: string) => {
+    const counts = new Tally();
+    new Counter({
+      name,
+      help,
+      labelNames: label === undefined ? [] : [label],
+      registers,
+      collect() {
+        this.reset();
+        for (const [value, count] of counts.entries()) this.inc(label === undefined ? {} : { [label]: value }, count);
+      },
+    });
+    return counts;
+  };
   return {
     registry,
-    received: counter("doppel_mqtt_received_total", "MQTT publishes received, by what their topic means", "kind"),
-    telemetry: counter(
+    received: tally("doppel_mqtt_received_total", "MQTT publishes received, by what their topic means", "kind"),
+    telemetry: tally(
       "doppel_telemetry_messages_total",
       "Telemetry messages: accepted, duplicate or refused",
       "outcome",
     ),
-    acknowledged: counter(
+    acknowledged: tally(
       "doppel_mqtt_acknowledged_total",
       "MQTT publishes whose effect is durable and was acknowledged",
     ),
