@@ -17,7 +17,7 @@ export type DeviceOptions = {
 };
 
 /** How long a sleeper sleeps after a message. */
-const sleepMs = 20_000;
+const sleepMs = 90_000;
 
 export class DeviceSimulation {
   readonly #device: SimulatedDevice;
