@@ -135,6 +135,17 @@ describe("an embedded PostgreSQL after a kill", () => {
     await (await startsWhole()).stop();
   });
 
+  test("of one session: PostgreSQL ends, which is told, and the next start has everything", async () => {
+    const cluster = await startsWhole();
+    const client = new pg.Client({ connectionString: cluster.url });
+    client.on("error", () => {}); // it is the one that is killed
+    await client.connect();
+    const { rows: found } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+    process.kill(found[0]!.pid, "SIGKILL");
+    expect(await cluster.exited).toMatchObject({ asked: false, detail: expect.stringMatching(/^ended with code/) });
+    await (await startsWhole()).stop();
+  });
+
   test("of the process that holds it: it stops by itself", async () => {
     const one = holder(folder);
     const pid = await one.postmaster;

@@ -16,6 +16,9 @@ export function serverArguments(
     synchronous_commit: "on", // also without fsync, a kill of the server then loses nothing
     full_page_writes: durable ? "on" : "off",
     wal_compression: "on",
+    // When a backend was killed or crashed, end: our process does too, since the log's connection is gone. PostgreSQL 18
+    // that restarts itself and is asked to shut down while it recovers waits for ever.
+    restart_after_crash: "off",
     max_wal_size: "1GB", // bounds the recovery after a kill to a few seconds
     timezone: "UTC",
     log_timezone: "UTC",
