@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { evolve } from "../../core/device/evolve.ts";
+import { entries, latestOf, noMetrics } from "../../core/device/metrics.ts";
 import { statusOf } from "../../core/device/presence.ts";
 import { newTwin, type Twin } from "../../core/device/twin.ts";
 import { decodeTwin, encodeTwin } from "../../core/device/twin-codec.ts";
@@ -46,7 +47,7 @@ export function checkTwinValues({ log, journal, api }: Facts, twins: ReadonlyMap
     const numbers = records.flatMap(({ record }) =>
       record.kind === "telemetry" ? [{ tsMs: record.tsMs, n: record.readings.n }] : [],
     );
-    const { count = 0, value } = twins.get(device)?.metrics.n ?? {};
+    const { count = 0, value } = latestOf(twins.get(device)?.metrics ?? noMetrics, "n") ?? {};
     const acknowledged = [...journal.telemetry.values()].filter((sent) => sent.device === device && sent.acknowledged);
     if (count !== numbers.length || count < acknowledged.length) {
       const evidence = `its twin counts ${count} messages; the log has ${numbers.length}, acknowledged were ${acknowledged.length}`;
@@ -69,7 +70,7 @@ export function checkTwinValues({ log, journal, api }: Facts, twins: ReadonlyMap
     const byLog = shownOf({
       revision: then.revision,
       status: statusOf(then.presence),
-      latest: then.metrics,
+      latest: Object.fromEntries(entries(then.metrics)),
       commands: [...then.commands.open, ...then.commands.ended],
     });
     if (!isDeepStrictEqual(shown, byLog)) {

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { noMetrics } from "../../core/device/metrics.ts";
 import type { CommandMoved, ShadowUpdated, TwinRecord } from "../../core/device/records.ts";
 import { check } from "./checker.ts";
 import { type ApiTwin, type Facts, type Logged, type ViolationKind, violationKinds } from "./facts.ts";
@@ -277,7 +278,7 @@ const planted: readonly Planted[] = [
   {
     kind: "twin-count",
     fault: "a twin that counts a message less than the log",
-    plant: (facts) => withCheckpoint(facts, ({ twin }) => ({ twin: { ...twin, metrics: {} } })),
+    plant: (facts) => withCheckpoint(facts, ({ twin }) => ({ twin: { ...twin, metrics: noMetrics } })),
   },
   {
     kind: "api-not-twin",

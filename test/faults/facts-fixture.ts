@@ -2,6 +2,7 @@
 import { takeTurn } from "../../core/device/decide.ts";
 import { evolve } from "../../core/device/evolve.ts";
 import type { TwinContext, TwinInput } from "../../core/device/inputs.ts";
+import { entries } from "../../core/device/metrics.ts";
 import { defaultPolicy } from "../../core/device/policy.ts";
 import { statusOf } from "../../core/device/presence.ts";
 import { documentOf } from "../../core/device/shadow.ts";
@@ -161,7 +162,7 @@ function shown(twin: Twin, nowMs: number): ApiTwin {
     status: statusOf(presence),
     connected: presence.phase === "online",
     shadows: { "": documentOf(shadow, nowMs) as ApiTwin["shadows"][string] },
-    latest: metrics,
+    latest: Object.fromEntries(entries(metrics)),
     commands: [...commands.open, ...commands.ended],
   };
 }

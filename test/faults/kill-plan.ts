@@ -12,9 +12,9 @@ export type Fault = {
 
 const targets: readonly Fault["target"][] = ["node", "node", "postgres", "both", "both", "backend", "stop"];
 
-/** Faults that take about `seconds` of load together; the first ones kill Node, PostgreSQL and both. */
+/** Faults that take about `seconds` of load together; the first ones kill Node, PostgreSQL and both, then a session. */
 export function planFaults(random: Random, count: number, seconds: number): Fault[] {
-  const first = (["node", "postgres", "both"] as const).toSorted(() => random() - 0.5);
+  const first = [...shuffled(random, ["node", "postgres", "both"] as const), "backend" as const];
   return Array.from({ length: count }, (_, index) => ({
     target: first[index] ?? pick(random, targets),
     afterMs: (seconds / count) * 1_000 * (0.3 + 1.4 * random()),
@@ -23,4 +23,9 @@ export function planFaults(random: Random, count: number, seconds: number): Faul
         ? [{ target: pick(random, ["node", "both", "postgres"] as const), afterMs: 1_500 * random() }]
         : [],
   }));
+}
+
+function shuffled<T>(random: Random, items: readonly T[]): T[] {
+  const keys = new Map(items.map((item) => [item, random()]));
+  return items.toSorted((a, b) => keys.get(a)! - keys.get(b)!);
 }
