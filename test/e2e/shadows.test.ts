@@ -237,6 +237,13 @@ describe("a request that cannot be taken", () => {
     },
   );
 
+  test("because nobody knows the thing is rejected with 404, to an app over MQTT too", async () => {
+    const app = await connectListening(doppel.mqttUrl, "asker", { username: "app" });
+    await app.client.subscribeAsync("$aws/things/ghost/shadow/#", { qos: 1 });
+    await ask(app, topic("ghost", "get"), { clientToken: "t-404" });
+    await hears(app, topic("ghost", "get/rejected"), { code: 404, message: "Thing not found", clientToken: "t-404" });
+  });
+
   test("because more than ten of the device are open is rejected with 429 and its client token; the others are taken", async () => {
     const asked = 30;
     const socket = connect({ port: doppel.running.mqttPort, host: "127.0.0.1", noDelay: true });
