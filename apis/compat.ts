@@ -1,5 +1,6 @@
 /** Paths of earlier systems, kept for the apps that call them: the same data as `/v1`, in flat shapes. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { entries } from "../core/device/metrics.ts";
 import { DeviceView, deviceOfSummary, LatestValue, latestValue } from "./device-view.ts";
 import { filterOf, filterParameters, readTwin } from "./devices.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
@@ -138,8 +139,8 @@ export function serveEarlierPaths(app: OpenAPIHono<ApiEnv>, parts: ApiParts, sta
 
   app.openapi(latest, async (c) => {
     const { id, metrics } = await readTwin(parts, c.req.valid("param").id);
-    const newestMs = Object.values(metrics).reduce((newest, { tsMs }) => Math.max(newest, tsMs), -1);
-    const values = Object.fromEntries(Object.entries(metrics).map(([metric, state]) => [metric, latestValue(state)]));
+    const newestMs = entries(metrics).reduce((newest, [, { tsMs }]) => Math.max(newest, tsMs), -1);
+    const values = Object.fromEntries(entries(metrics).map(([metric, state]) => [metric, latestValue(state)]));
     return c.json({ device_id: id, timestamp: newestMs < 0 ? null : iso(newestMs), values }, 200);
   });
 

@@ -1,8 +1,8 @@
 /** A device as apps see it: the list's line from the fleet index, the page of one device from its twin. */
 import { z } from "@hono/zod-openapi";
+import { entries, type MetricState, standardDeviation } from "../core/device/metrics.ts";
 import { isConnected, statusOf } from "../core/device/presence.ts";
 import { documentOf, liveShadowNames } from "../core/device/shadow.ts";
-import { type MetricState, standardDeviation } from "../core/device/telemetry.ts";
 import type { Twin } from "../core/device/twin.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { DeviceSummary } from "../ports/fleet-index/port.ts";
@@ -131,7 +131,7 @@ export function twinView(twin: Twin, nowMs: number): z.infer<typeof TwinView> {
     ...deviceOfTwin(twin),
     revision: twin.revision,
     shadows: shadowDocuments(twin, nowMs),
-    latest: Object.fromEntries(Object.entries(twin.metrics).map(([metric, state]) => [metric, latestValue(state)])),
+    latest: Object.fromEntries(entries(twin.metrics).map(([metric, state]) => [metric, latestValue(state)])),
     commands: [...twin.commands.open, ...twin.commands.ended]
       .sort((a, b) => b.createdAtMs - a.createdAtMs)
       .map((command) => commandOfTwin(twin.id, command)),

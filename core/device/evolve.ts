@@ -1,10 +1,9 @@
-import { own } from "../own.ts";
 import { unreachable } from "../unreachable.ts";
 import { evolveCommands } from "./commands.ts";
 import { remember } from "./dedup-window.ts";
+import { observe } from "./metrics.ts";
 import type { TelemetryAccepted, TwinRecord } from "./records.ts";
 import { evolveShadows } from "./shadow.ts";
-import { type MetricState, observe } from "./telemetry.ts";
 import { newTwin, type Twin } from "./twin.ts";
 
 /** The twin after `record`: the only way in which a twin changes, live and in a replay alike. */
@@ -45,10 +44,6 @@ export function evolve(twin: Twin, record: TwinRecord): Twin {
 }
 
 function observed(twin: Twin, record: TelemetryAccepted, revision: number): Twin {
-  const metrics: Record<string, MetricState> = { ...twin.metrics };
-  for (const metric in record.readings) {
-    metrics[metric] = observe(own(metrics, metric), record.readings[metric]!, record.tsMs, record.atMs);
-  }
   return {
     id: twin.id,
     revision,
@@ -59,6 +54,6 @@ function observed(twin: Twin, record: TelemetryAccepted, revision: number): Twin
     commands: twin.commands,
     commandSession: twin.commandSession,
     dedup: remember(twin.dedup, record.identity),
-    metrics,
+    metrics: observe(twin.metrics, record.readings, record.tsMs, record.atMs),
   };
 }

@@ -25,13 +25,16 @@ export type RegistrationPatch = {
 /** Device ids are AWS thing names: 1 to 128 of `[a-zA-Z0-9:_-]` (AWS IoT API reference, CreateThing). */
 export const deviceIdPattern = /^[a-zA-Z0-9:_-]{1,128}$/;
 
+/** One for all devices without tags. */
+const noTags: Registration["tags"] = {};
+
 /** The registration after `patch`, made at `nowMs` if there was none. */
 export function register(current: Registration | null, patch: RegistrationPatch, nowMs: number): Registration {
   const base: Registration = current ?? {
     type: "default",
     region: "",
     location: null,
-    tags: {},
+    tags: noTags,
     firmwareVersion: null,
     createdAtMs: nowMs,
   };
@@ -44,7 +47,7 @@ export function register(current: Registration | null, patch: RegistrationPatch,
     type: patch.type ?? base.type,
     region: patch.region ?? base.region,
     location: patch.location === undefined ? base.location : patch.location,
-    tags,
+    tags: Object.keys(tags).length === 0 ? noTags : tags,
     firmwareVersion: patch.firmwareVersion === undefined ? base.firmwareVersion : patch.firmwareVersion,
     createdAtMs: base.createdAtMs,
   };

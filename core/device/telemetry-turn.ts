@@ -1,9 +1,9 @@
-import { own } from "../own.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { policyFor } from "./deadlines.ts";
 import { sawBefore } from "./dedup-window.ts";
 import type { TwinContext, TwinInput } from "./inputs.ts";
-import { maxMetrics, parseTelemetry, type Readings, type Refusal, type TelemetryMessage } from "./telemetry.ts";
+import { maxMetrics, metricNames } from "./metrics.ts";
+import { maxReadings, parseTelemetry, type Readings, type Refusal, type TelemetryMessage } from "./telemetry.ts";
 import type { Turn, TurnOutcome } from "./turn.ts";
 
 /** A telemetry payload: each message of it is accepted, known already, or a dead letter, whatever its neighbours are. */
@@ -50,10 +50,9 @@ export function telemetryTurn(
 }
 
 function tooManyMetrics(turn: Turn, readings: Readings): boolean {
-  const { metrics } = turn.twin;
-  let fresh = 0;
-  for (const metric in readings) if (own(metrics, metric) === undefined) fresh += 1;
-  return fresh > 0 && Object.keys(metrics).length + fresh > maxMetrics;
+  const names = metricNames(turn.twin.metrics);
+  if (names.length + maxReadings <= maxMetrics) return false;
+  return new Set([...names, ...Object.keys(readings)]).size > maxMetrics;
 }
 
 function textOf(message: TelemetryMessage): string {

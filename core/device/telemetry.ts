@@ -1,9 +1,8 @@
 /**
- * Telemetry: reads a device's payload into messages, names each message's identity, and keeps the latest value and
- * running statistics of every metric. Leaves windows over history to the time series.
+ * Telemetry: reads a device's payload into messages, and names each message's identity. Leaves what the readings come
+ * to to `metrics.ts`.
  *
- * M1 A refused message never takes its neighbours with it: the rest of an array goes on.
- * M2 The statistics are O(1) per reading (Welford), and count numbers only.
+ * T1 A refused message never takes its neighbours with it: the rest of an array goes on.
  */
 import { hash53 } from "../hash.ts";
 import { isJsonObject } from "../json.ts";
@@ -47,23 +46,7 @@ export type Parsed =
   | { readonly kind: "message"; readonly message: TelemetryMessage }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly text: string | null };
 
-/** Latest value of a metric, and statistics of its numbers since the twin was made. Times are epoch ms. */
-export type MetricState = {
-  readonly value: ReadingValue;
-  readonly tsMs: number;
-  readonly receivedAtMs: number;
-  /** Readings counted into the statistics. */
-  readonly count: number;
-  readonly mean: number;
-  /** Sum of squared differences from the mean; variance = m2 / count. */
-  readonly m2: number;
-  readonly min: number;
-  readonly max: number;
-};
-
 export const maxReadings = 256;
-/** Different metric names that one twin keeps: a device that makes up names must not grow without bound. */
-export const maxMetrics = 512;
 const maxMessages = 10_000;
 const metricName = /^[\p{L}\p{N}_][\p{L}\p{N}_.:/-]{0,127}$/u;
 const fields = new Set(["ts", "seq", "boot", "id", "readings", "tags"]);
@@ -91,46 +74,6 @@ export function parseTelemetry(payload: Uint8Array, nowMs: number, maxClockAhead
       refused("too-many-readings", `The array holds ${body.length} messages; at most ${maxMessages} go in one.`, null),
     ];
   return body.map((element) => parseMessage(element, nowMs, maxClockAheadMs, element));
-}
-
-/** The metric's state after one more reading. An older reading counts into the statistics but is not the latest. */
-export function observe(
-  state: MetricState | undefined,
-  value: ReadingValue,
-  tsMs: number,
-  receivedAtMs: number,
-): MetricState {
-  if (state === undefined) {
-    return typeof value === "number"
-      ? { value, tsMs, receivedAtMs, count: 1, mean: value, m2: 0, min: value, max: value }
-      : { value, tsMs, receivedAtMs, count: 0, mean: 0, m2: 0, min: 0, max: 0 };
-  }
-  const newer = tsMs >= state.tsMs;
-  const latest = newer ? value : state.value;
-  const latestTs = newer ? tsMs : state.tsMs;
-  const latestReceived = newer ? receivedAtMs : state.receivedAtMs;
-  if (typeof value !== "number") {
-    const { count, mean, m2, min, max } = state;
-    return { value: latest, tsMs: latestTs, receivedAtMs: latestReceived, count, mean, m2, min, max };
-  }
-  const count = state.count + 1;
-  const difference = value - state.mean;
-  const mean = state.mean + difference / count;
-  return {
-    value: latest,
-    tsMs: latestTs,
-    receivedAtMs: latestReceived,
-    count,
-    mean,
-    m2: state.m2 + difference * (value - mean),
-    min: state.count === 0 || value < state.min ? value : state.min,
-    max: state.count === 0 || value > state.max ? value : state.max,
-  };
-}
-
-/** Standard deviation of the metric's numbers (population); 0 before the second one. */
-export function standardDeviation(state: MetricState): number {
-  return state.count > 1 ? Math.sqrt(state.m2 / state.count) : 0;
 }
 
 function parseMessage(body: unknown, nowMs: number, maxClockAheadMs: number, original: unknown): Parsed {

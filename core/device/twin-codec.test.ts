@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { emptyWindow, remember } from "./dedup-window.ts";
+import { latestOf, noMetrics, observe } from "./metrics.ts";
 import { neverSeen, type Presence } from "./presence.ts";
 import type { MessageIdentity } from "./telemetry.ts";
 import { newTwin, type Twin } from "./twin.ts";
@@ -22,14 +23,11 @@ test("any twin comes back as it was", () => {
 });
 
 test("statistics that have overflowed come back as they were", () => {
-  const overflowed = {
-    count: 3,
-    mean: Number.NaN,
-    m2: Number.POSITIVE_INFINITY,
-    min: -1e308,
-    max: Number.NEGATIVE_INFINITY,
-  };
-  const twin: Twin = { ...newTwin("pump-4"), metrics: { load: { value: 1, tsMs: 1, receivedAtMs: 1, ...overflowed } } };
+  const once = observe(noMetrics, { load: 1e308, surge: 1e308 }, 1, 1);
+  const metrics = observe(observe(once, { load: -1e308, surge: -1e308 }, 2, 2), { surge: 1e308 }, 3, 3);
+  const means = ["load", "surge"].map((name) => latestOf(metrics, name)?.mean);
+  expect(means).toEqual([Number.NEGATIVE_INFINITY, Number.NaN]);
+  const twin: Twin = { ...newTwin("pump-4"), metrics };
   expect(decodeTwin(encodeTwin(twin))).toEqual(twin);
 });
 
@@ -45,20 +43,14 @@ const text = fc.oneof(
 const key = text.filter((name) => name !== "__proto__");
 const time = fc.integer({ min: 0, max: 4e12 });
 const finite = fc.double({ noDefaultInfinity: true, noNaN: true }).map(positiveZero);
-const any = fc.double().map(positiveZero);
 const json = fc.jsonValue({ maxDepth: 3 }).map((value) => JSON.parse(JSON.stringify(value)));
 const object = fc.dictionary(key, json);
 const session = fc.record({ id: text, connectedAtMs: time, node: text });
 
-const metric = fc.record({
-  value: fc.oneof(finite, fc.boolean(), text),
+const message = fc.record({
+  readings: fc.dictionary(key, fc.oneof(finite, fc.boolean(), text)),
   tsMs: time,
   receivedAtMs: time,
-  count: fc.nat(),
-  mean: any,
-  m2: any,
-  min: any,
-  max: any,
 });
 
 const shadow = fc.oneof(
@@ -129,7 +121,14 @@ const anyTwin: fc.Arbitrary<Twin> = fc.record({
   commands: fc.record({ open: fc.array(command, { maxLength: 2 }), ended: fc.array(command, { maxLength: 2 }) }),
   commandSession: text,
   dedup: fc.array(identity, { maxLength: 80 }).map((identities) => identities.reduce(remember, emptyWindow)),
-  metrics: fc.dictionary(key, metric),
+  metrics: fc
+    .array(message, { maxLength: 6 })
+    .map((messages) =>
+      messages.reduce(
+        (before, { readings, tsMs, receivedAtMs }) => observe(before, readings, tsMs, receivedAtMs),
+        noMetrics,
+      ),
+    ),
 });
 
 /** JSON has no −0. */

@@ -1,42 +1,49 @@
 /**
  * A twin as text, for checkpoints, and back: `decodeTwin(encodeTwin(twin))` equals `twin` (−0 comes back as 0).
- * Written as JSON, whose escapes carry NUL and lone surrogates. A field that a later release adds to the twin has its
- * default in what an earlier one stored.
+ * Written as JSON, whose escapes carry NUL and lone surrogates. What is as in a new twin is left out: most twins have no
+ * shadows and no commands. So a field that a later release adds has its default in what an earlier one stored.
  */
-import { windowFromJson, windowToJson } from "./dedup-window.ts";
-import type { MetricState, ReadingValue } from "./telemetry.ts";
+import { type DedupWindowJson, emptyWindow, windowFromJson, windowToJson } from "./dedup-window.ts";
+import { type MetricsJson, metricNames, metricsFromJson, metricsToJson } from "./metrics.ts";
 import { newTwin, type Twin } from "./twin.ts";
 
-/** Value, its two times, count, and the statistics: in checkpoints by the million, names would be most of the bytes. */
-type StoredMetric = [ReadingValue, number, number, number, StoredNumber, StoredNumber, StoredNumber, StoredNumber];
-/** JSON has no Infinity and no NaN, but a sum of squares may overflow: those are stored by their names. */
-type StoredNumber = number | string;
-
-type StoredTwin = Omit<Twin, "dedup" | "metrics"> & {
-  readonly dedup: ReturnType<typeof windowToJson>;
-  readonly metrics: Record<string, StoredMetric>;
+type StoredTwin = Pick<Twin, "id" | "revision" | "registration" | "presence" | "lastSeenMs"> & {
+  readonly shadows: Twin["shadows"] | undefined;
+  readonly commands: Twin["commands"] | undefined;
+  readonly commandSession: string | undefined;
+  readonly dedup: DedupWindowJson | undefined;
+  readonly metrics: MetricsJson | undefined;
 };
 
 export function encodeTwin(twin: Twin): string {
-  const metrics: Record<string, StoredMetric> = {};
-  for (const [name, { value, tsMs, receivedAtMs, count, mean, m2, min, max }] of Object.entries(twin.metrics)) {
-    metrics[name] = [value, tsMs, receivedAtMs, count, stored(mean), stored(m2), stored(min), stored(max)];
-  }
-  const whole: StoredTwin = { ...twin, dedup: windowToJson(twin.dedup), metrics };
+  const { shadows, commands, commandSession, dedup, metrics, lastSeenMs, ...rest } = twin;
+  const whole: StoredTwin = {
+    ...rest,
+    lastSeenMs,
+    shadows: isEmpty(shadows) ? undefined : shadows,
+    commands: commands.open.length + commands.ended.length === 0 ? undefined : commands,
+    commandSession: commandSession === "" ? undefined : commandSession,
+    dedup: dedup === emptyWindow ? undefined : windowToJson(dedup),
+    metrics: metricNames(metrics).length === 0 ? undefined : metricsToJson(metrics, lastSeenMs),
+  };
   return JSON.stringify(whole);
 }
 
 /** The twin of a text that `encodeTwin` made. Throws `SyntaxError` on other text. */
 export function decodeTwin(text: string): Twin {
-  const { dedup, metrics, ...rest } = JSON.parse(text) as StoredTwin;
-  const states: Record<string, MetricState> = {};
-  for (const [name, [value, tsMs, receivedAtMs, count, mean, m2, min, max]] of Object.entries(metrics)) {
-    const statistics = { mean: Number(mean), m2: Number(m2), min: Number(min), max: Number(max) };
-    states[name] = { value, tsMs, receivedAtMs, count, ...statistics };
-  }
-  return { ...newTwin(rest.id), ...rest, dedup: windowFromJson(dedup), metrics: states };
+  const { dedup, metrics, ...rest } = JSON.parse(text) as {
+    [field in keyof StoredTwin]: NonNullable<StoredTwin[field]>;
+  };
+  const fresh = newTwin(rest.id);
+  return {
+    ...fresh,
+    ...rest,
+    dedup: dedup === undefined ? fresh.dedup : windowFromJson(dedup),
+    metrics: metrics === undefined ? fresh.metrics : metricsFromJson(metrics, rest.lastSeenMs),
+  };
 }
 
-function stored(value: number): StoredNumber {
-  return Number.isFinite(value) ? value : String(value);
+function isEmpty(object: object): boolean {
+  for (const _ in object) return false;
+  return true;
 }

@@ -2,11 +2,11 @@ import type { CommandLedger } from "./commands.ts";
 import { emptyLedger } from "./commands.ts";
 import type { DedupWindow } from "./dedup-window.ts";
 import { emptyWindow } from "./dedup-window.ts";
+import { type Metrics, noMetrics } from "./metrics.ts";
 import type { Presence } from "./presence.ts";
 import { neverSeen } from "./presence.ts";
 import type { Registration } from "./registration.ts";
 import type { Shadow } from "./shadow.ts";
-import type { MetricState } from "./telemetry.ts";
 
 /**
  * One device's twin: the fold of its records (`evolve`), and nothing else.
@@ -28,8 +28,11 @@ export type Twin = {
   readonly commandSession: string;
   readonly dedup: DedupWindow;
   /** Latest value and running statistics by metric name. */
-  readonly metrics: Readonly<Record<string, MetricState>>;
+  readonly metrics: Metrics;
 };
+
+/** One for all twins without shadows. */
+const noShadows: Twin["shadows"] = {};
 
 /** The twin of a device that nobody has heard of. */
 export function newTwin(id: string): Twin {
@@ -39,10 +42,10 @@ export function newTwin(id: string): Twin {
     registration: null,
     presence: neverSeen,
     lastSeenMs: 0,
-    shadows: {},
+    shadows: noShadows,
     commands: emptyLedger,
     commandSession: "",
     dedup: emptyWindow,
-    metrics: {},
+    metrics: noMetrics,
   };
 }

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { noMetrics, observe } from "../../core/device/metrics.ts";
 import { newTwin, type Twin } from "../../core/device/twin.ts";
 import type { Checkpoint, TwinStore } from "./port.ts";
 
@@ -111,7 +112,7 @@ export function twinStoreContract(name: string, open: () => Promise<OpenedTwinSt
           const twin: Twin = {
             ...aTwin("pump-4", offset),
             shadows: { [name]: aShadow({ [text]: text }) },
-            metrics: { [name]: { ...aMetric, value: text } },
+            metrics: observe(noMetrics, { [name]: text, other: 1.5 }, 1, 2),
           };
           await store.save([{ twin, nextOffset: offset, deadlineMs: null }], 0);
           expect((await store.load(["pump-4"])).get("pump-4")?.twin).toEqual(twin);
@@ -140,11 +141,9 @@ function aTwin(id: string, revision: number): Twin {
     },
     lastSeenMs: 1_700_000_000_000,
     shadows: { "": aShadow({ interval: 30 }) },
-    metrics: { temperature: aMetric },
+    metrics: observe(observe(noMetrics, { temperature: 20.5 }, 1, 2), { temperature: 21.5 }, 3, 4),
   };
 }
-
-const aMetric = { value: 21.5, tsMs: 1, receivedAtMs: 2, count: 2, mean: 21, m2: 0.5, min: 20.5, max: 21.5 };
 
 function aShadow(desired: Record<string, string | number>): Twin["shadows"][string] {
   return { kind: "live", version: 1, desired, metadata: {}, updatedAtMs: 1_700_000_000_000 };
