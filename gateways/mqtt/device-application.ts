@@ -1,18 +1,18 @@
 /**
- * What MQTT connections mean for twins: authenticates, keeps devices below their own id, turns publishes into inputs
- * of twins and twins' sends into publishes.
+ * What MQTT connections mean for twins: keeps devices below their own id, turns publishes into inputs of twins and
+ * twins' sends into publishes. Who may connect is decided in authentication.ts.
  *
  * A1 A publish is acknowledged when its effect is durable, never before.
  * A2 A device has one live connection: a newer one ends the older, whatever its client id.
  * A3 What a device may not say, or what cannot be read, becomes a dead letter in its name.
  */
 import type { CommittedTurn, TwinHost } from "../../actors/host/port.ts";
-import type { Reply, Send, TwinInput } from "../../core/device/inputs.ts";
-import { deviceIdPattern } from "../../core/device/registration.ts";
+import type { Reply, TwinInput } from "../../core/device/inputs.ts";
 import { rejectedAnswer } from "../../core/device/shadow.ts";
 import { clientTokenOf, type ShadowError, shadowErrors } from "../../core/device/shadow-request.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import type { Credentials } from "../../ports/credentials/port.ts";
+import { authentication } from "./authentication.ts";
 import type {
   Broker,
   IncomingPublish,
@@ -21,8 +21,9 @@ import type {
   Principal,
   PublishOutcome,
 } from "./broker-port.ts";
-import { answerTopic, deltaTopic, documentsTopic, listeningShadow } from "./shadow-wire.ts";
-import { commandsTopic, matchesCommands, ownerOf, type Route, routeOf } from "./topics.ts";
+import { addressedSend } from "./send-wire.ts";
+import { answerTopic, listeningShadow } from "./shadow-wire.ts";
+import { matchesCommands, ownerOf, type Route, routeOf } from "./topics.ts";
 
 export type DeviceApplicationOptions = {
   readonly host: TwinHost;
@@ -57,10 +58,11 @@ const accept: PublishOutcome = { kind: "accept" };
 const maxShadowRequestsInFlight = 10;
 
 export function openDeviceApplication(options: DeviceApplicationOptions): DeviceApplication {
-  const { host, credentials, meter, now } = options;
+  const { host, meter, now } = options;
   const live = new Map<string, MqttConnection>();
   const senders = new WeakMap<MqttConnection, Sender>();
   const shadowRequests = new Map<string, number>();
+  const decideConnect = authentication(options);
   let broker: Broker;
 
   function publish(topic: string, body: unknown): void {
@@ -68,7 +70,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
   }
 
   function sendOut({ device, sends, records }: CommittedTurn): void {
-    for (const send of sends) publish(...addressed(device, send));
+    for (const send of sends) publish(...addressedSend(device, send));
     for (const record of records) {
       if (record.kind === "deregistered")
         broker.disconnect(({ principal }) => isDevice(principal, device), "the device was deleted");
@@ -256,28 +258,10 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
       });
     },
 
-    async authenticate({ clientId, username, password }) {
-      const refusal = (code: "badCredentials" | "notAuthorized" | "badClientId", reason: string) => {
-        meter.connectionRefused(code);
-        return { kind: "refuse" as const, code, reason };
-      };
-      // The AWS SDKs append "?SDK=…&Version=…" to the user name.
-      const name = (username ?? "").split("?", 1)[0]!;
-      const secret = password === null ? "" : Buffer.from(password).toString("utf8");
-      if (name === "app" || name.startsWith("app:")) {
-        const app = credentials === null ? name.slice(4) || "local" : await credentials.verify("app", secret);
-        return app === null
-          ? refusal("badCredentials", "the API key in the password is not known")
-          : { kind: "accept", principal: { kind: "app", name: app } };
-      }
-      const device = name === "" ? clientId : name;
-      if (!deviceIdPattern.test(device))
-        return refusal("badClientId", "the device id (user name, else client id) needs 1 to 128 of a-z A-Z 0-9 : _ -");
-      if (credentials !== null && (await credentials.verify("device", secret, device)) === null)
-        return refusal("badCredentials", "user name and password are not a device id and its token");
-      if (!options.openRegistry && (await host.ask(device, { kind: "read" })).kind === "unknownDevice")
-        return refusal("notAuthorized", "the device is not in the registry");
-      return { kind: "accept", principal: { kind: "device", device } };
+    async authenticate(connect) {
+      const decision = await decideConnect(connect);
+      if (decision.kind === "refuse") meter.connectionRefused(decision.code);
+      return decision;
     },
 
     connected(connection) {
@@ -381,27 +365,6 @@ function notYours(sender: Sender, topic: string, route: Route): { code: RefusalC
 
 function outcomeOf(reply: Reply): PublishOutcome {
   return reply.kind === "refused" ? { kind: "refuse", reasonCode: 0x99, reason: reply.detail } : accept;
-}
-
-/** Topic and body of what a twin sends to its device. */
-function addressed(device: string, send: Send): [string, unknown] {
-  switch (send.kind) {
-    case "command": {
-      const { command: id, name, parameters, expiresAtMs } = send;
-      const expiresAt = expiresAtMs === null ? null : new Date(expiresAtMs).toISOString();
-      return [commandsTopic(device), { id, name, parameters, expiresAt }];
-    }
-    case "commandCancelled":
-      return [commandsTopic(device), { id: send.command, cancel: true }];
-    case "shadowAnswer":
-      return [answerTopic(device, send.shadow, send.answer), send.answer.body];
-    case "shadowDelta":
-      return [deltaTopic(device, send.shadow), send.body];
-    case "shadowDocuments":
-      return [documentsTopic(device, send.shadow), send.body];
-    default:
-      return unreachable(send);
-  }
 }
 
 /** "online" or "offline", plain or as {"status": …}; null for anything else. */
