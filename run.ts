@@ -203,7 +203,7 @@ export class PartEnded extends Error {
   constructor(part: string, ending: unknown) {
     const how = ending instanceof Error ? ending.message : ((ending as { detail?: string } | undefined)?.detail ?? "");
     super(
-      `${part} ended${how === "" ? "" : `: ${how}`}. Doppel ends too, so that nothing is acknowledged that is not durable; start it again.`,
+      `${part} ended${how === "" ? "" : `: ${how.replace(/\.$/, "")}`}. Doppel ends too, so that nothing is acknowledged that is not durable. Mend the cause and start it again.`,
     );
     if (ending instanceof Error) this.cause = ending;
   }

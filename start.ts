@@ -8,6 +8,10 @@ import { run } from "./run.ts";
 import { startDemo } from "./simulator/demo.ts";
 import { startupProblem, welcome } from "./welcome.ts";
 
+// Whoever read our output may go away (`npm start | head`); that is no reason to end without a checkpoint.
+process.stdout.on("error", () => {});
+process.stderr.on("error", () => {});
+
 const read = readConfig(process.env, process.argv.slice(2));
 if (read.kind === "help") {
   process.stdout.write(read.text);

@@ -161,8 +161,16 @@ export class DeviceSimulation {
 
   #delta(payload: Buffer): void {
     const { state } = JSON.parse(payload.toString()) as { state: Record<string, unknown> };
-    this.#settings = { ...this.#settings, ...state };
     this.#tally.deltas += 1;
+    this.#configure(state);
+  }
+
+  /** Reports only what has changed: a device that answers every delta would ask for the next one. */
+  #configure(wanted: Record<string, unknown>): void {
+    const { firmware: _, ...settings } = wanted; // not for a setting to change
+    const changed = { ...this.#settings, ...settings };
+    if (JSON.stringify(changed) === JSON.stringify(this.#settings)) return;
+    this.#settings = changed;
     this.#report();
   }
 
@@ -187,8 +195,7 @@ export class DeviceSimulation {
     }
     this.#acknowledge(command.id, { status: "acknowledged" });
     if (compliance.kind === "configure") {
-      this.#settings = { ...this.#settings, ...compliance.settings };
-      this.#report();
+      this.#configure(compliance.settings);
       this.#acknowledge(command.id, { status: "succeeded", result: compliance.settings as object });
       return;
     }

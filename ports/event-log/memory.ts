@@ -28,7 +28,8 @@ export function openMemoryLog(
 
   return {
     async append(entries) {
-      if (broken) throw new LogBroken("An earlier append to the log failed. End the process.", { cause: broken });
+      if (broken)
+        throw new LogBroken("An earlier append to the log failed; the process has to end.", { cause: broken });
       if (appending) throw new Error("append was called before the last one had resolved. Await it first."); // L3
       if (entries.length === 0) return storage.end;
       appending = true;
@@ -44,7 +45,7 @@ export function openMemoryLog(
       }
       if (failure !== null) {
         broken = new Error(`failNextAppend was "${failure}"`);
-        throw new LogBroken("The append to the log failed. End the process.", { cause: broken }); // L4
+        throw new LogBroken("The append to the log failed; the process has to end.", { cause: broken }); // L4
       }
       return firstOffset;
     },

@@ -75,7 +75,9 @@ export async function openPostgresLog(pool: pg.Pool, { waitMs = 5_000 } = {}): P
     ...openPostgresLogReader(pool),
     async append(entries) {
       if (broken)
-        throw new LogBroken(`The event log is broken: ${messageOf(broken)}. End the process.`, { cause: broken });
+        throw new LogBroken(`The event log is broken: ${messageOf(broken)}; the process has to end.`, {
+          cause: broken,
+        });
       if (appending) throw new Error("append was called before the last one had resolved. Await it first."); // L3
       if (entries.length === 0) return end;
       appending = true;
@@ -87,7 +89,9 @@ export async function openPostgresLog(pool: pg.Pool, { waitMs = 5_000 } = {}): P
         });
       } catch (cause) {
         broken = cause; // L4: it may be durable or not; only a new reading of the log can tell.
-        throw new LogBroken(`An append to the event log failed: ${messageOf(cause)}. End the process.`, { cause });
+        throw new LogBroken(`An append to the event log failed: ${messageOf(cause)}; the process has to end.`, {
+          cause,
+        });
       } finally {
         appending = false;
       }
