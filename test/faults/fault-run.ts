@@ -109,7 +109,7 @@ class FaultRun {
     const logged = collected.log.filter(({ record }) => record.kind === "telemetry").length;
     const acknowledged = [...journal.telemetry.values()].filter((sent) => sent.acknowledged).length;
     return {
-      violations: this.#violations,
+      violations: withoutRepeats(this.#violations),
       kills: this.#kills,
       restartSeconds: this.#restartSeconds,
       messages: journal.counts(),
@@ -187,4 +187,9 @@ class FaultRun {
   #surprise(evidence: string): void {
     this.#violations.push({ kind: "surprise", device: "", evidence });
   }
+}
+
+/** What the disk shows after the last kill it shows at the end, too. */
+function withoutRepeats(violations: readonly Violation[]): Violation[] {
+  return [...new Map(violations.map((violation) => [JSON.stringify(violation), violation])).values()];
 }
