@@ -11,108 +11,142 @@ import { hash53 } from "../hash.ts";
 import type { MessageIdentity } from "./telemetry.ts";
 
 export const windowSize = 1_024;
-export const keptBoots = 2;
 export const ringSize = 64;
 
 /** The sequence numbers of one boot. */
 type SequenceWindow = {
   readonly boot: string;
+  /** -1 before the first one. */
   readonly newest: number;
-  /** Bit i: `newest` − i was never seen. 0n, which takes no memory, for a device that skips nothing. */
+  /**
+   * Bit i: number `base` + i was never seen. Most devices skip nothing, or their number 0 only: `base` stays where the
+   * bits begin, and the next number changes none. 0n, which takes no memory, if nothing is missing.
+   */
   readonly missing: bigint;
+  readonly base: number;
 };
 
-export type DedupWindow = {
-  /** By boot, the one that began last first. */
-  readonly boots: readonly SequenceWindow[];
-  /** Hashes of the newest identities without a number; `next` is the oldest's place once the ring is full. */
-  readonly ring: readonly number[];
-  readonly next: number;
+/** The boot that began last, flat, since there is one for each of a million twins; and what else is known. */
+export type DedupWindow = SequenceWindow & {
+  readonly earlier: SequenceWindow | null;
+  /** Hashes of the newest identities without a number, the oldest first. */
+  readonly hashes: readonly number[];
 };
 
-export const emptyWindow: DedupWindow = { boots: [], ring: [], next: 0 };
+export const emptyWindow: DedupWindow = { boot: "", newest: -1, missing: 0n, base: 0, earlier: null, hashes: [] };
 
 /** Whether a message of this identity has been remembered (or provably must have been). */
 export function sawBefore(window: DedupWindow, identity: MessageIdentity): boolean {
-  if (identity.kind !== "sequence") return window.ring.includes(hashOf(identity));
+  if (identity.kind !== "sequence") return window.hashes.includes(hashOf(identity));
   const { boot, seq } = identity;
-  const sequence = bootOf(window, boot);
-  if (sequence === undefined || seq > sequence.newest) return false;
-  const age = sequence.newest - seq;
-  if (age >= windowSize) return boot !== ""; // W2
-  return sequence.missing === 0n || ((sequence.missing >> BigInt(age)) & 1n) === 0n;
+  const known = sequenceFor(window, boot);
+  if (known === null || seq > known.newest) return false;
+  if (known.newest - seq >= windowSize) return boot !== ""; // W2
+  return !isMissing(known, seq);
 }
 
 /** The window with this identity in it. */
 export function remember(window: DedupWindow, identity: MessageIdentity): DedupWindow {
   if (identity.kind !== "sequence") return rememberHash(window, hashOf(identity));
-  const { boots, ring, next } = window;
+  const { earlier, hashes } = window;
   const { boot, seq } = identity;
-  const known = bootOf(window, boot);
-  if (known === undefined) return { boots: [begun(boot, seq), ...boots].slice(0, keptBoots), ring, next };
+  const known = sequenceFor(window, boot);
+  if (known === null) return windowOf(begun(boot, seq), window.newest < 0 ? null : sequenceOf(window), hashes);
   const changed = withSeq(known, seq);
-  return changed === known ? window : { boots: boots.map((each) => (each === known ? changed : each)), ring, next };
+  if (changed === known) return window;
+  return known === window ? windowOf(changed, earlier, hashes) : windowOf(window, changed, hashes);
 }
 
-/** As JSON: per boot its name, newest number and missing bits in hexadecimal; then the ring. */
+/** As JSON: per boot, the newest first, its name and newest number; if some are missing, their base and bits in hex. */
 export type DedupWindowJson = {
-  boots: [boot: string, newest: number, missing: string][];
-  ring: number[];
-  next: number;
+  boots: [boot: string, newest: number, base?: number, missing?: string][];
+  hashes?: number[];
 };
 
-export function windowToJson({ boots, ring, next }: DedupWindow): DedupWindowJson {
-  return {
-    boots: boots.map(({ boot, newest, missing }) => [boot, newest, missing.toString(16)]),
-    ring: [...ring],
-    next,
-  };
+export function windowToJson(window: DedupWindow): DedupWindowJson {
+  const boots: DedupWindowJson["boots"] = [];
+  for (const sequence of [window, window.earlier]) {
+    if (sequence === null || sequence.newest < 0) continue;
+    const { boot, newest, missing, base } = sequence;
+    boots.push(missing === 0n ? [boot, newest] : [boot, newest, base, missing.toString(16)]);
+  }
+  return window.hashes.length === 0 ? { boots } : { boots, hashes: [...window.hashes] };
 }
 
-export function windowFromJson({ boots, ring, next }: DedupWindowJson): DedupWindow {
-  return {
-    boots: boots.map(([boot, newest, missing]) => ({ boot, newest, missing: BigInt(`0x${missing}`) })),
-    ring: [...ring],
-    next,
-  };
+export function windowFromJson({ boots, hashes }: DedupWindowJson): DedupWindow {
+  const [current = emptyWindow, earlier = null] = boots.map(
+    ([boot, newest, base = 0, missing = "0"]): SequenceWindow => ({
+      boot,
+      newest,
+      missing: BigInt(`0x${missing}`),
+      base,
+    }),
+  );
+  return windowOf(current, earlier, hashes ?? emptyWindow.hashes);
 }
 
-const fullWindow = (1n << BigInt(windowSize)) - 1n;
-const allButNewest = fullWindow - 1n;
+function sequenceFor(window: DedupWindow, boot: string): SequenceWindow | null {
+  if (window.boot === boot && window.newest >= 0) return window;
+  return window.earlier?.boot === boot ? window.earlier : null;
+}
 
-function bootOf(window: DedupWindow, boot: string): SequenceWindow | undefined {
-  for (const sequence of window.boots) if (sequence.boot === boot) return sequence;
-  return undefined;
+function isMissing({ missing, base }: SequenceWindow, seq: number): boolean {
+  return missing !== 0n && seq >= base && ((missing >> BigInt(seq - base)) & 1n) === 1n;
 }
 
 /** A window that has seen `seq` only: what came before it may still come. */
 function begun(boot: string, seq: number): SequenceWindow {
-  const missing = seq >= windowSize - 1 ? allButNewest : (1n << BigInt(seq + 1)) - 2n;
-  return { boot, newest: seq, missing };
+  const base = Math.max(0, seq - windowSize + 1);
+  return sequence(boot, seq, ones(seq - base), base);
 }
 
-function withSeq(sequence: SequenceWindow, seq: number): SequenceWindow {
-  const { boot, newest, missing } = sequence;
+function withSeq(known: SequenceWindow, seq: number): SequenceWindow {
+  const { boot, newest, missing, base } = known;
   if (seq > newest) {
-    const ahead = seq - newest;
-    if (ahead === 1) return { boot, newest: seq, missing: missing === 0n ? 0n : (missing << 1n) & fullWindow };
-    if (ahead >= windowSize) return { boot, newest: seq, missing: allButNewest };
-    const skipped = (1n << BigInt(ahead)) - 2n;
-    return { boot, newest: seq, missing: ((missing << BigInt(ahead)) | skipped) & fullWindow };
+    const skipped = seq - newest - 1;
+    if (skipped >= windowSize - 1) return begun(boot, seq);
+    if (skipped === 0) return trimmed(boot, seq, missing, base);
+    if (missing === 0n) return sequence(boot, seq, ones(skipped), newest + 1);
+    return trimmed(boot, seq, missing | (ones(skipped) << BigInt(newest + 1 - base)), base);
   }
-  const age = newest - seq;
-  if (age >= windowSize) return boot === "" ? begun(boot, seq) : sequence; // W2
-  const bit = 1n << BigInt(age);
-  return (missing & bit) === 0n ? sequence : { boot, newest, missing: missing ^ bit };
+  if (newest - seq >= windowSize) return boot === "" ? begun(boot, seq) : known; // W2
+  return isMissing(known, seq) ? sequence(boot, newest, missing ^ (1n << BigInt(seq - base)), base) : known;
+}
+
+/** Bits below the window go, some at a time: to move them all with each message would cost each message. */
+const trimmedAtOnce = 64;
+
+function trimmed(boot: string, newest: number, missing: bigint, base: number): SequenceWindow {
+  const below = newest - windowSize + 1 - base;
+  if (missing === 0n || below < trimmedAtOnce) return sequence(boot, newest, missing, base);
+  return sequence(boot, newest, missing >> BigInt(below), base + below);
+}
+
+function ones(count: number): bigint {
+  return (1n << BigInt(count)) - 1n;
+}
+
+function sequence(boot: string, newest: number, missing: bigint, base: number): SequenceWindow {
+  return { boot, newest, missing, base: missing === 0n ? 0 : base };
+}
+
+function sequenceOf({ boot, newest, missing, base }: SequenceWindow): SequenceWindow {
+  return { boot, newest, missing, base };
+}
+
+function windowOf(
+  { boot, newest, missing, base }: SequenceWindow,
+  earlier: SequenceWindow | null,
+  hashes: readonly number[],
+): DedupWindow {
+  return { boot, newest, missing, base, earlier, hashes };
 }
 
 function rememberHash(window: DedupWindow, hash: number): DedupWindow {
-  const { boots, ring, next } = window;
-  if (ring.includes(hash)) return window;
-  if (ring.length < ringSize) return { boots, ring: ring.concat(hash), next };
-  const replaced = ring.slice();
-  replaced[next] = hash;
-  return { boots, ring: replaced, next: (next + 1) % ringSize };
+  const { earlier, hashes } = window;
+  if (hashes.includes(hash)) return window;
+  const kept = hashes.length < ringSize ? hashes : hashes.slice(1);
+  return windowOf(window, earlier, kept.concat(hash));
 }
 
 function hashOf(identity: Exclude<MessageIdentity, { kind: "sequence" }>): number {
