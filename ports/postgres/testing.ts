@@ -8,21 +8,42 @@ import pg from "pg";
 
 export type TestDatabase = { url: string; close(): Promise<void> };
 
-/** An empty database that nobody else uses. Its sessions are cut on close. */
+/** An empty database that nobody else uses. Sessions that are still there on close are cut. */
 export async function testDatabase(): Promise<TestDatabase> {
   const server = process.env.DOPPEL_TEST_POSTGRES || (await sharedCluster());
   const name = `test_${randomUUID().replaceAll("-", "")}`;
   await administer(server, `create database ${name}`);
   const url = new URL(server);
   url.pathname = `/${name}`;
-  return { url: url.href, close: () => administer(server, `drop database if exists ${name} with (force)`) };
+  return { url: url.href, close: () => drop(server, name) };
 }
 
-async function administer(server: string, statement: string): Promise<void> {
+/** A session that its client has just closed ends by itself: cut, it would still hear of it, with nobody to listen. */
+const leaveMs = 2_000;
+
+function drop(server: string, name: string): Promise<void> {
+  return connected(server, async (client) => {
+    const endMs = Date.now() + leaveMs;
+    while (Date.now() < endMs) {
+      const { rowCount } = await client.query("select 1 from pg_stat_activity where datname = $1", [name]);
+      if (rowCount === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    await client.query(`drop database if exists ${name} with (force)`);
+  });
+}
+
+function administer(server: string, statement: string): Promise<void> {
+  return connected(server, async (client) => {
+    await client.query(statement);
+  });
+}
+
+async function connected(server: string, use: (client: pg.Client) => Promise<void>): Promise<void> {
   const client = new pg.Client({ connectionString: server });
   await client.connect();
   try {
-    await client.query(statement);
+    await use(client);
   } finally {
     await client.end();
   }
