@@ -1,7 +1,7 @@
 /** Bytes a twin takes in memory, and what its presence deadlines cost. Run with `--expose-gc` as a process of its own. */
 
 import { newResident, type Resident } from "../actors/host/residents.ts";
-import { TimerWheel } from "../actors/host/timer-wheel.ts";
+import { noTimer, TimerWheel } from "../actors/host/timer-wheel.ts";
 import { nextDeadline } from "../core/device/deadlines.ts";
 import { takeTurn } from "../core/device/decide.ts";
 import { defaultPolicy } from "../core/device/policy.ts";
@@ -9,7 +9,7 @@ import { newTwin } from "../core/device/twin.ts";
 
 export type MemoryResult = {
   readonly twins: number;
-  /** Heap and array buffers, per twin: twin, its place in the map, and its deadline in the wheel. */
+  /** Heap and array buffers, per twin: twin, its place in the map, and its timer. */
   readonly bytesPerTwin: number;
   /** CPU ms a second for 33,000 renewals a second of their deadlines, spread over all twins. */
   readonly renewalCpuMsPerSecond: number;
@@ -26,7 +26,7 @@ export function measureMemory(count: number): MemoryResult {
   const residents = new Map<string, Resident>();
   const wheel = new TimerWheel(startMs);
   for (let index = 0; index < count; index += 1) {
-    const id = `device-${index}`;
+    const id = flat(`device-${index}`);
     let twin = newTwin(id);
     const session = { id: `s-${index}`, connectedAtMs: startMs, node: node.id };
     twin = takeTurn(twin, { kind: "connected", session }, context(startMs)).twin;
@@ -37,16 +37,15 @@ export function measureMemory(count: number): MemoryResult {
       const topic = `devices/${id}/telemetry`;
       twin = takeTurn(twin, { kind: "telemetry", topic, payload, session: session.id }, context(startMs + seq)).twin;
     }
-    const resident = newResident(twin, 0, startMs);
-    resident.wakesMs = nextDeadline(twin, context(startMs))!;
-    wheel.schedule(id, resident.wakesMs);
+    const resident = newResident(twin, 0, 0);
+    resident.timer = wheel.schedule(noTimer, id, nextDeadline(twin, context(startMs))!);
     residents.set(id, resident);
   }
   const bytesPerTwin = (used() - before) / count;
   return { twins: count, bytesPerTwin, renewalCpuMsPerSecond: renew(residents, wheel, startMs) };
 }
 
-/** As the host does it: a renewal looks at the deadline and touches the wheel only if that comes earlier. */
+/** As the host does it: a renewal moves the timer only if the deadline comes earlier. */
 function renew(residents: Map<string, Resident>, wheel: TimerWheel, startMs: number): number {
   const all = [...residents.values()];
   const cpu = process.cpuUsage();
@@ -58,20 +57,25 @@ function renew(residents: Map<string, Resident>, wheel: TimerWheel, startMs: num
     for (let renewed = 0; renewed < 33_000; renewed += 1) {
       const resident = all[next]!;
       next = (next + 1) % all.length;
-      resident.touchedMs = lastSeenMs;
+      resident.touched = second;
       const deadlineMs = lastSeenMs + defaultPolicy.silenceMs;
-      if (deadlineMs < resident.wakesMs) wheel.schedule(resident.twin.id, deadlineMs);
+      resident.timer = wheel.schedule(resident.timer, resident.twin.id, deadlineMs);
     }
     for (let tick = 0; tick < 50; tick += 1) {
       for (const id of wheel.due(nowMs + tick * 20)) {
         const resident = residents.get(id)!;
-        resident.wakesMs = Math.max(nowMs + 1, resident.touchedMs + defaultPolicy.silenceMs);
-        wheel.schedule(id, resident.wakesMs);
+        const deadlineMs = startMs + resident.touched * 1_000 + defaultPolicy.silenceMs;
+        resident.timer = wheel.schedule(noTimer, id, Math.max(nowMs + 1, deadlineMs));
       }
     }
   }
   const { user, system } = process.cpuUsage(cpu);
   return (user + system) / 1_000 / seconds;
+}
+
+/** As ids come off the wire: in one piece. */
+function flat(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 function used(): number {

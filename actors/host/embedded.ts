@@ -21,8 +21,8 @@ import { Checkpointer } from "./checkpointer.ts";
 import { GroupCommit } from "./group-commit.ts";
 import type { CommittedTurn, HostStats, TwinHost } from "./port.ts";
 import { recover } from "./recovery.ts";
-import { newResident, type Resident, type Waiting } from "./residents.ts";
-import { TimerWheel } from "./timer-wheel.ts";
+import { newResident, type Place, type Resident, type Waiting } from "./residents.ts";
+import { noTimer, TimerWheel } from "./timer-wheel.ts";
 
 export type EmbeddedHostOptions = {
   readonly log: EventLog;
@@ -60,7 +60,7 @@ const wakesPerTick = 1_000;
 
 export async function openEmbeddedHost(options: EmbeddedHostOptions): Promise<EmbeddedHost> {
   const startedAtMs = options.now();
-  const recovered = await recover(options.log, options.store, startedAtMs, options.onProgress ?? (() => {}));
+  const recovered = await recover(options.log, options.store, options.onProgress ?? (() => {}));
   const host = new Host(options, startedAtMs, recovered.residents, recovered.end);
   await host.watchStoredDeadlines();
   host.start();
@@ -73,7 +73,9 @@ class Host implements TwinHost {
   readonly closed: Promise<void>;
   readonly #options: EmbeddedHostOptions;
   readonly #node: { id: string; startedAtMs: number };
-  readonly #residents: Map<string, Resident>;
+  /** One map for all, in memory or not: of a million ids each map takes its part. */
+  readonly #places: Map<string, Place>;
+  #inMemory: number;
   readonly #loading = new Map<string, Waiting[]>();
   readonly #beingRead = new Set<string>();
   #loadScheduled = false;
@@ -82,14 +84,15 @@ class Host implements TwinHost {
   readonly #checkpointer: Checkpointer;
   readonly #listeners = new Set<(turns: readonly CommittedTurn[]) => void>();
   #ticker: NodeJS.Timeout | null = null;
-  #sweep: IterableIterator<[string, Resident]> | null = null;
+  #sweep: IterableIterator<[string, Place]> | null = null;
   #closing: Promise<void> | null = null;
   #settleClosed: { resolve: () => void; reject: (error: unknown) => void };
 
   constructor(options: EmbeddedHostOptions, startedAtMs: number, residents: Map<string, Resident>, end: number) {
     this.#options = options;
     this.#node = { id: options.nodeId, startedAtMs };
-    this.#residents = residents;
+    this.#places = new Map<string, Place>(residents);
+    this.#inMemory = residents.size;
     this.#wheel = new TimerWheel(startedAtMs);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.closed = promise;
@@ -120,12 +123,14 @@ class Host implements TwinHost {
 
   /** Fills the timer wheel from the twins in memory and from the store, for those that are not. */
   async watchStoredDeadlines(): Promise<void> {
-    for (const resident of this.#residents.values()) this.#watch(resident);
+    for (const resident of this.#residents()) this.#watch(resident);
     // Whoever was online is judged when the restart's grace is over, whatever its deadline was; not earlier, so that a
     // start does not load the whole fleet.
     const graceOverMs = this.#node.startedAtMs + this.#options.policyOf("default").restartGraceMs;
     for await (const page of this.#options.store.deadlines()) {
-      for (const { id } of page) if (!this.#residents.has(id)) this.#wheel.schedule(id, graceOverMs);
+      for (const { id } of page) {
+        if (!this.#places.has(id)) this.#places.set(id, this.#wheel.schedule(noTimer, id, graceOverMs));
+      }
     }
   }
 
@@ -138,8 +143,8 @@ class Host implements TwinHost {
   }
 
   deliver(device: string, input: TwinInput, done: (reply: Reply) => void): void {
-    const resident = this.#residents.get(device);
-    if (resident !== undefined) this.#turn(resident, input, done);
+    const place = this.#places.get(device);
+    if (typeof place === "object") this.#turn(place, input, done);
     else this.#load(device, { input, done });
   }
 
@@ -149,15 +154,15 @@ class Host implements TwinHost {
   }
 
   async policiesChanged(): Promise<void> {
-    for (const id of this.#wheel.ids()) {
-      if (!this.#residents.has(id)) this.deliver(id, { kind: "deadline" }, () => {});
+    for (const [id, place] of this.#places) {
+      if (typeof place === "object") this.#watch(place);
+      else this.deliver(id, { kind: "deadline" }, () => {});
     }
-    for (const resident of this.#residents.values()) this.#watch(resident);
   }
 
   stats(): HostStats {
     return {
-      twinsInMemory: this.#residents.size,
+      twinsInMemory: this.#inMemory,
       deadlines: this.#wheel.size,
       pending: this.#commit.waiting,
       committedOffset: this.#commit.durableOffset,
@@ -177,8 +182,7 @@ class Host implements TwinHost {
 
   #turn(resident: Resident, input: TwinInput, done: (reply: Reply) => void): void {
     const { records, sends, twin, reply } = this.#decide(resident, input);
-    const now = this.#options.now();
-    resident.touchedMs = now;
+    resident.touched = this.#tickOf(this.#options.now());
     const region = twin.registration?.region ?? resident.twin.registration?.region ?? "";
     if (records.length === 0) {
       const turn = sends.length === 0 ? null : { device: twin.id, region, records, sends };
@@ -218,12 +222,19 @@ class Host implements TwinHost {
     return nextDeadline(resident.twin, { policyOf: this.#options.policyOf, node: this.#node });
   }
 
-  /** Renewals are free: the wheel is touched only when the twin has to be woken earlier than it will be. */
+  /** Renewals are free: the wheel moves a timer only if the twin has to be woken earlier than it will be. */
   #watch(resident: Resident): void {
     const deadlineMs = this.#deadlineOf(resident);
-    if (deadlineMs === null || deadlineMs >= resident.wakesMs) return;
-    resident.wakesMs = deadlineMs;
-    this.#wheel.schedule(resident.twin.id, deadlineMs);
+    if (deadlineMs !== null) resident.timer = this.#wheel.schedule(resident.timer, resident.twin.id, deadlineMs);
+  }
+
+  *#residents(): Generator<Resident> {
+    for (const place of this.#places.values()) if (typeof place === "object") yield place;
+  }
+
+  /** A number small enough for ever: epoch ms would not be. */
+  #tickOf(ms: number): number {
+    return Math.floor((ms - this.#node.startedAtMs) / tickMs);
   }
 
   #tick(): void {
@@ -234,22 +245,23 @@ class Host implements TwinHost {
   }
 
   #wake(id: string, now: number): void {
-    const resident = this.#residents.get(id);
-    if (resident === undefined) {
+    const place = this.#places.get(id);
+    if (typeof place !== "object") {
+      this.#places.set(id, noTimer);
       this.deliver(id, { kind: "deadline" }, () => {});
       return;
     }
-    resident.wakesMs = Number.POSITIVE_INFINITY;
-    const deadlineMs = this.#deadlineOf(resident);
-    if (deadlineMs !== null && deadlineMs <= now) this.#turn(resident, { kind: "deadline" }, () => {});
-    this.#watch(resident);
+    place.timer = noTimer;
+    const deadlineMs = this.#deadlineOf(place);
+    if (deadlineMs !== null && deadlineMs <= now) this.#turn(place, { kind: "deadline" }, () => {});
+    this.#watch(place);
   }
 
-  /** Looks at a part of the twins in memory and lets the idle ones go; their deadlines stay in the wheel. */
+  /** Looks at a part of the twins in memory and lets the idle ones go; their timers stay. */
   #evict(now: number): void {
-    const crowded = this.#residents.size > this.#options.maxTwins;
-    const idleSince = crowded ? now : now - this.#options.idleMs;
-    this.#sweep ??= this.#residents.entries();
+    const crowded = this.#inMemory > this.#options.maxTwins;
+    const idleSince = this.#tickOf(crowded ? now : now - this.#options.idleMs);
+    this.#sweep ??= this.#places.entries();
     for (let looked = 0; looked < sweepPerTick; looked += 1) {
       const next = this.#sweep.next();
       if (next.done) {
@@ -257,9 +269,13 @@ class Host implements TwinHost {
         return;
       }
       const [id, resident] = next.value;
+      if (typeof resident !== "object") continue;
       const saved = resident.dirtyFrom < 0 && resident.slice <= this.#checkpointer.savedSlice; // E3
-      const idle = resident.touchedMs <= idleSince || resident.twin.revision === 0;
-      if (saved && idle && resident.includes <= this.#commit.durableOffset) this.#residents.delete(id);
+      const idle = resident.touched <= idleSince || resident.twin.revision === 0;
+      if (!saved || !idle || resident.includes > this.#commit.durableOffset) continue;
+      if (resident.timer === noTimer) this.#places.delete(id);
+      else this.#places.set(id, resident.timer);
+      this.#inMemory -= 1;
     }
   }
 
@@ -283,12 +299,15 @@ class Host implements TwinHost {
     const ids = [...this.#loading.keys()].filter((id) => !this.#beingRead.has(id));
     for (const id of ids) this.#beingRead.add(id);
     const checkpoints = await this.#options.store.load(ids);
-    const now = this.#options.now();
+    const tick = this.#tickOf(this.#options.now());
     for (const id of ids) {
       this.#beingRead.delete(id);
       const checkpoint = checkpoints.get(id);
-      const resident = newResident(checkpoint?.twin ?? newTwin(id), checkpoint?.nextOffset ?? 0, now);
-      this.#residents.set(id, resident);
+      const resident = newResident(checkpoint?.twin ?? newTwin(id), checkpoint?.nextOffset ?? 0, tick);
+      const place = this.#places.get(id);
+      if (typeof place === "number") resident.timer = place;
+      this.#places.set(id, resident);
+      this.#inMemory += 1;
       const queue = this.#loading.get(id) ?? [];
       this.#loading.delete(id);
       for (const { input, done } of queue) this.#turn(resident, input, done);

@@ -21,7 +21,6 @@ const chunk = 20_000;
 export async function recover(
   log: EventLog,
   store: TwinStore,
-  nowMs: number,
   progress: (replayed: number, total: number) => void,
 ): Promise<Recovered> {
   const residents = new Map<string, Resident>();
@@ -36,7 +35,7 @@ export async function recover(
     const checkpoints = await store.load([...missing]);
     for (const id of missing) {
       const checkpoint = checkpoints.get(id);
-      residents.set(id, newResident(checkpoint?.twin ?? newTwin(id), checkpoint?.nextOffset ?? 0, nowMs));
+      residents.set(id, newResident(checkpoint?.twin ?? newTwin(id), checkpoint?.nextOffset ?? 0, 0));
     }
     for (const { offset: at, entry } of entries) {
       const resident = residents.get(entry.device)!;

@@ -1,27 +1,27 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { TimerWheel } from "./timer-wheel.ts";
+import { noTimer, type Timer, TimerWheel } from "./timer-wheel.ts";
 
 const start = 1_763_726_400_000;
 const day = 86_400_000;
 
 test("an id is due at its moment, not before, and once", () => {
   const wheel = new TimerWheel(start);
-  wheel.schedule("pump-4", start + 60_000);
+  wheel.schedule(noTimer, "pump-4", start + 60_000);
   expect(wheel.due(start + 59_999)).toEqual([]);
   expect(wheel.due(start + 60_000)).toEqual(["pump-4"]);
   expect(wheel.size).toBe(0);
   expect(wheel.due(start + 60_000)).toEqual([]);
-  wheel.schedule("pump-4", Number.POSITIVE_INFINITY);
+  wheel.schedule(noTimer, "pump-4", Number.POSITIVE_INFINITY);
   expect([wheel.size, wheel.due(start + day)]).toEqual([1, []]);
 });
 
 test("a later renewal keeps the earlier moment, and an earlier one replaces the later", () => {
   const wheel = new TimerWheel(start);
-  wheel.schedule("pump-4", start + 60_000);
-  wheel.schedule("pump-4", start + 90_000);
+  const timer = wheel.schedule(noTimer, "pump-4", start + 60_000);
+  expect(wheel.schedule(timer, "pump-4", start + 90_000)).toBe(timer);
   expect(wheel.nextMs()).toBe(start + 60_000);
-  wheel.schedule("pump-4", start + 5);
+  expect(wheel.schedule(timer, "pump-4", start + 5)).toBe(timer);
   expect(wheel.nextMs()).toBe(start + 5);
   expect(wheel.size).toBe(1);
   expect(wheel.due(start + 5)).toEqual(["pump-4"]);
@@ -30,9 +30,8 @@ test("a later renewal keeps the earlier moment, and an earlier one replaces the 
 
 test("a cancelled id is never due", () => {
   const wheel = new TimerWheel(start);
-  wheel.schedule("pump-4", start + 60_000);
-  wheel.cancel("pump-4");
-  wheel.cancel("nobody");
+  wheel.cancel(wheel.schedule(noTimer, "pump-4", start + 60_000));
+  wheel.cancel(noTimer);
   expect(wheel.nextMs()).toBeNull();
   expect(wheel.due(start + day)).toEqual([]);
 });
@@ -40,16 +39,16 @@ test("a cancelled id is never due", () => {
 test("a moment in the past is due at once", () => {
   const wheel = new TimerWheel(start);
   wheel.due(start + day);
-  wheel.schedule("pump-4", start - day);
+  wheel.schedule(noTimer, "pump-4", start - day);
   expect(wheel.nextMs()).toBe(start - day);
   expect(wheel.due(start + day)).toEqual(["pump-4"]);
 });
 
 test("a clock that was set back wakes nobody early, and still finds who is overdue", () => {
   const wheel = new TimerWheel(start);
-  wheel.schedule("pump-4", start + 120_000);
+  wheel.schedule(noTimer, "pump-4", start + 120_000);
   wheel.due(start + 60_000);
-  wheel.schedule("pump-5", start + 1_000);
+  wheel.schedule(noTimer, "pump-5", start + 1_000);
   expect(wheel.due(start + 999)).toEqual([]);
   expect(wheel.due(start + 1_000)).toEqual(["pump-5"]);
   expect(wheel.due(start + 120_000)).toEqual(["pump-4"]);
@@ -57,11 +56,11 @@ test("a clock that was set back wakes nobody early, and still finds who is overd
 
 test("moments years away wait their time, however far the clock jumps", () => {
   const wheel = new TimerWheel(start);
-  wheel.schedule("pump-4", start + 1_000 * day);
-  wheel.schedule("pump-5", Number.POSITIVE_INFINITY);
+  wheel.schedule(noTimer, "pump-4", start + 1_000 * day);
+  wheel.schedule(noTimer, "pump-5", Number.POSITIVE_INFINITY);
   expect(wheel.due(start + 1_000 * day - 1)).toEqual([]);
   expect(wheel.due(start + 1_000 * day)).toEqual(["pump-4"]);
-  wheel.schedule("pump-6", start + 1_001 * day);
+  wheel.schedule(noTimer, "pump-6", start + 1_001 * day);
   expect(wheel.due(start + 1_001 * day - 1)).toEqual([]);
   expect(wheel.due(start + 5_000 * day)).toEqual(["pump-6"]);
   expect(wheel.size).toBe(1);
@@ -69,7 +68,7 @@ test("moments years away wait their time, however far the clock jumps", () => {
 
 test("many that are due can be taken in portions, the earliest first", () => {
   const wheel = new TimerWheel(start);
-  for (let index = 0; index < 1_000; index += 1) wheel.schedule(`pump-${index}`, start + index * 1_000);
+  for (let index = 0; index < 1_000; index += 1) wheel.schedule(noTimer, `pump-${index}`, start + index * 1_000);
   const taken: string[] = [];
   for (let portion = wheel.due(start + day, 7); portion.length > 0; portion = wheel.due(start + day, 7)) {
     expect(portion.length).toBeLessThanOrEqual(7);
@@ -98,15 +97,17 @@ test("whatever is scheduled, cancelled and asked, the wheel agrees with a plain 
     fc.property(fc.array(step, { maxLength: 120, size: "max" }), (steps) => {
       const wheel = new TimerWheel(start);
       const model = new Map<string, number>();
+      const timers = new Map<string, Timer>();
       let nowMs = start;
       for (const step of steps) {
         switch (step.kind) {
           case "schedule":
-            wheel.schedule(step.id, nowMs + step.ahead);
+            timers.set(step.id, wheel.schedule(timers.get(step.id) ?? noTimer, step.id, nowMs + step.ahead));
             model.set(step.id, Math.min(model.get(step.id) ?? Number.POSITIVE_INFINITY, nowMs + step.ahead));
             break;
           case "cancel":
-            wheel.cancel(step.id);
+            wheel.cancel(timers.get(step.id) ?? noTimer);
+            timers.delete(step.id);
             model.delete(step.id);
             break;
           case "due": {
@@ -117,11 +118,14 @@ test("whatever is scheduled, cancelled and asked, the wheel agrees with a plain 
             else expect(ids).toHaveLength(Math.min(step.atMost, expected.length));
             expect(new Set(ids).size).toBe(ids.length);
             expect(expected).toEqual(expect.arrayContaining(ids));
-            for (const id of ids) model.delete(id);
+            for (const id of ids) {
+              model.delete(id);
+              timers.delete(id);
+            }
           }
         }
         expect(wheel.size).toBe(model.size);
-        expect(new Set(wheel.ids())).toEqual(new Set(model.keys()));
+        expect(new Set(timers.values()).size).toBe(model.size);
         expect(wheel.nextMs()).toBe(model.size === 0 ? null : Math.min(...model.values()));
       }
     }),

@@ -1,12 +1,17 @@
 /**
  * When which twin has to be woken, for a million of them: a hierarchical timer wheel over ids.
  *
- * It is lazy: an id keeps the earliest moment that it was scheduled for, so the usual renewal ("not before a minute from
- * now", with each message) costs one look-up. Whoever is woken too early schedules anew. It has no clock and no timer of
- * its own: the caller asks what is due.
+ * It is lazy: a timer keeps the earliest moment that it was scheduled for, so the usual renewal ("not before a minute
+ * from now", with each message) costs one comparison. Whoever is woken too early schedules anew. It has no clock of its
+ * own: the caller asks what is due. And it looks no id up: the caller keeps each one's timer, in the place that it has
+ * for it anyway.
  *
- * D1 An id is in the wheel at most once, and `due` gives it exactly when its moment is not after `nowMs`.
+ * D1 `due` gives a timer's id once, exactly when its moment is not after `nowMs`; then the timer is gone.
  */
+
+/** A timer's row in the wheel; its number is used again when it is gone. */
+export type Timer = number;
+export const noTimer: Timer = -1;
 
 const tickMs = 64;
 /** 64 slots a level; 5 levels of 6 bits are 2^30 ticks: 2.2 years. What lies further off waits in the last slot. */
@@ -15,29 +20,22 @@ const bits = 6;
 const slots = 64;
 const lastTick = 2 ** 30 - 1;
 const none = -1;
-const parked = 0xffff;
 
 /**
- * Entries are rows of parallel arrays, chained into their slot's list: nothing is allocated per entry but its place in
- * the map. An entry of level L has all bits above that level in common with the wheel's current tick, so within a level
- * a later slot is later, and a higher level is later than every lower one.
- *
- * Nearly everyone who is woken is scheduled anew at once. So what `due` gave out is parked: it keeps its row until the
- * next call. Else the map would rehash after every million wakes, and stand still for 80 ms.
+ * Timers are rows of parallel arrays, chained into their slot's list: nothing is allocated for one. A timer of level L has
+ * all bits above that level in common with the wheel's current tick, so within a level a later slot is later, and a
+ * higher level is later than every lower one.
  */
 export class TimerWheel {
   readonly #originMs: number;
   /** Every entry of an earlier tick has been given out. */
   #tick = 0;
-  readonly #entryOf = new Map<string, number>();
   readonly #ids: (string | undefined)[] = [];
   #atMs = new Float64Array(64);
   #next = new Int32Array(64);
   #previous = new Int32Array(64);
-  /** Level × 64 + slot, or `parked`. */
+  /** Level × 64 + slot. */
   #slotOf = new Uint16Array(64);
-  /** What the last `due` gave out; some of it may be scheduled again by now. */
-  #parked: number[] = [];
   #size = 0;
   readonly #heads = new Int32Array(levels * slots).fill(none);
   /** First of the chain of rows that are free to use, through `#next`. */
@@ -48,49 +46,32 @@ export class TimerWheel {
     this.#originMs = nowMs;
   }
 
-  /** How many ids are scheduled. */
+  /** How many timers run. */
   get size(): number {
     return this.#size;
   }
 
-  /** Everything that is scheduled, in no order. */
-  *ids(): Generator<string> {
-    for (const [id, entry] of this.#entryOf) if (this.#slotOf[entry] !== parked) yield id;
-  }
-
-  /** Wakes `id` at `atMs` (epoch ms), unless it is to be woken earlier already. */
-  schedule(id: string, atMs: number): void {
-    let entry = this.#entryOf.get(id);
-    if (entry === undefined) {
-      entry = this.#newRow();
-      this.#ids[entry] = id;
-      this.#entryOf.set(id, entry);
-      this.#size += 1;
-    } else if (this.#slotOf[entry] === parked) {
-      this.#size += 1;
-    } else {
-      if (atMs >= this.#atMs[entry]!) return;
-      this.#unlink(entry);
+  /** Wakes `id` at `atMs` (epoch ms), unless its timer wakes it earlier already. Gives its timer, a new one for none. */
+  schedule(timer: Timer, id: string, atMs: number): Timer {
+    if (timer !== noTimer) {
+      if (atMs >= this.#atMs[timer]!) return timer;
+      this.#unlink(timer);
     }
+    const entry = timer === noTimer ? this.#newRow(id) : timer;
     this.#atMs[entry] = atMs;
     this.#link(entry);
+    return entry;
   }
 
-  cancel(id: string): void {
-    const entry = this.#entryOf.get(id);
-    if (entry === undefined) return;
-    if (this.#slotOf[entry] !== parked) {
-      this.#unlink(entry);
-      this.#size -= 1;
-    }
-    this.#forget(entry);
+  cancel(timer: Timer): void {
+    if (timer === noTimer) return;
+    this.#unlink(timer);
+    this.#forget(timer);
   }
 
   /** Takes out the ids whose moment has come, at most `atMost`: about in the order of their moments. */
   due(nowMs: number, atMost = Number.POSITIVE_INFINITY): string[] {
     const ids: string[] = [];
-    for (const entry of this.#parked) if (this.#slotOf[entry] === parked) this.#forget(entry);
-    this.#parked = [];
     // A clock that was set back still finds what is overdue: that lies in the current tick's slot.
     const target = Math.max(this.#tick, this.#tickOf(nowMs));
     while (ids.length < atMost) {
@@ -156,9 +137,7 @@ export class TimerWheel {
       if (this.#atMs[entry]! <= nowMs) {
         ids.push(this.#ids[entry]!);
         this.#unlink(entry);
-        this.#slotOf[entry] = parked;
-        this.#parked.push(entry);
-        this.#size -= 1;
+        this.#forget(entry);
       }
       entry = next;
     }
@@ -166,9 +145,8 @@ export class TimerWheel {
 
   /** Gives the row of an entry that is in no slot free. */
   #forget(entry: number): void {
-    this.#entryOf.delete(this.#ids[entry]!);
     this.#ids[entry] = undefined;
-    this.#slotOf[entry] = 0;
+    this.#size -= 1;
     this.#next[entry] = this.#free;
     this.#free = entry;
   }
@@ -195,10 +173,12 @@ export class TimerWheel {
     if (next !== none) this.#previous[next] = previous;
   }
 
-  #newRow(): number {
+  #newRow(id: string): number {
+    this.#size += 1;
     if (this.#free !== none) {
       const row = this.#free;
       this.#free = this.#next[row]!;
+      this.#ids[row] = id;
       return row;
     }
     const row = this.#ids.length;
@@ -208,7 +188,7 @@ export class TimerWheel {
       this.#previous = grown(this.#previous, new Int32Array(row * 2));
       this.#slotOf = grown(this.#slotOf, new Uint16Array(row * 2));
     }
-    this.#ids.push(undefined);
+    this.#ids.push(id);
     return row;
   }
 }

@@ -123,7 +123,7 @@ function trimmed(boot: string, newest: number, missing: bigint, base: number): S
 }
 
 function ones(count: number): bigint {
-  return (1n << BigInt(count)) - 1n;
+  return count === 1 ? 1n : (1n << BigInt(count)) - 1n; // The literal is one for all devices that count from 1.
 }
 
 function sequence(boot: string, newest: number, missing: bigint, base: number): SequenceWindow {
