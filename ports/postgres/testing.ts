@@ -19,7 +19,7 @@ export async function testDatabase(): Promise<TestDatabase> {
 }
 
 /** A session that its client has just closed ends by itself: cut, it would still hear of it, with nobody to listen. */
-const leaveMs = 2_000;
+const leaveMs = 500;
 
 function drop(server: string, name: string): Promise<void> {
   return connected(server, async (client) => {
