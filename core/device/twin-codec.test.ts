@@ -48,7 +48,7 @@ const object = fc.dictionary(key, json);
 const session = fc.record({ id: text, connectedAtMs: time, node: text });
 
 const message = fc.record({
-  readings: fc.dictionary(key, fc.oneof(finite, fc.boolean(), text)),
+  readings: fc.dictionary(key, fc.oneof(finite, fc.boolean(), text), { minKeys: 1 }),
   tsMs: time,
   receivedAtMs: time,
 });
