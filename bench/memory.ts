@@ -28,7 +28,7 @@ export function measureMemory(count: number): MemoryResult {
   for (let index = 0; index < count; index += 1) {
     const id = flat(`device-${index}`);
     let twin = newTwin(id);
-    const session = { id: `s-${index}`, connectedAtMs: startMs, node: node.id };
+    const session = { id: flat(`Sw9PhN6S-${index.toString(36)}`), connectedAtMs: startMs, node: node.id };
     twin = takeTurn(twin, { kind: "connected", session }, context(startMs)).twin;
     for (let seq = 1; seq <= 2; seq += 1) {
       const payload = encoder.encode(

@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import type { Duplex } from "node:stream";
@@ -66,7 +66,7 @@ export async function openListener(options: ListenerOptions, application: MqttAp
   const sessions = new Sessions(limits, options.now, subscriptions, (count) => {
     dropped += count;
   });
-  const instance = randomUUID();
+  const instance = randomBytes(6).toString("base64url");
   let lastId = 0;
   const listening: Listening = {
     application,
@@ -76,7 +76,8 @@ export async function openListener(options: ListenerOptions, application: MqttAp
     subscriptions,
     retained,
     flusher: new FlushAtTickEnd(),
-    newConnectionId: () => `${instance}-${++lastId}`,
+    // Each twin keeps one: short, and joined to be one string (a template's would keep its parts, 56 bytes more).
+    newConnectionId: () => [instance, (++lastId).toString(36)].join("-"),
     newClientId: () => `auto-${randomUUID()}`,
     log: options.log,
   };
