@@ -120,6 +120,19 @@ describe("a restart", () => {
     expect(host.recovery.replayedRecords).toBeLessThan(47);
   });
 
+  test("checkpoints what it replayed at once, so that a process that dies soon again leaves no longer tail", async () => {
+    const disk = newDisk();
+    let host = await openHost(disk);
+    await settled(host.ask("pump-4", telemetry(1)));
+    vi.clearAllTimers();
+    host = await openHost(disk);
+    expect(host.recovery.replayedRecords).toBeGreaterThan(0);
+    await vi.advanceTimersByTimeAsync(100);
+    vi.clearAllTimers();
+    host = await openHost(disk);
+    expect(host.recovery.replayedRecords).toBe(0);
+  });
+
   test("after a clean end replays nothing", async () => {
     const disk = newDisk();
     let host = await openHost(disk);
@@ -203,6 +216,17 @@ describe("memory", () => {
     await vi.advanceTimersByTimeAsync(10_000);
     expect(host.stats().twinsInMemory).toBe(0);
     expect(await twinOf(host)).toEqual(before);
+  });
+
+  test("a twin that leaves and comes back keeps its one timer", async () => {
+    const host = await openHost(newDisk(), { idleMs: 5_000 });
+    await settled(host.ask("pump-4", telemetry(1)));
+    for (let round = 0; round < 3; round += 1) {
+      expect(host.stats()).toMatchObject({ twinsInMemory: 1, deadlines: 1 });
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(host.stats()).toMatchObject({ twinsInMemory: 0, deadlines: 1 });
+      await twinOf(host);
+    }
   });
 
   test("an evicted device still goes offline when its silence has lasted", async () => {
