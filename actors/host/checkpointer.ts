@@ -48,11 +48,11 @@ export class Checkpointer {
     return this.#savedSlice;
   }
 
-  /** The resident's records from `offset` on are in no checkpoint yet. */
-  markDirty(resident: Resident, offset: number): void {
+  /** The resident's records from `offset` on are in no checkpoint yet. `sinceMs`: from when its interval counts. */
+  markDirty(resident: Resident, offset: number, sinceMs = this.#now()): void {
     if (resident.dirtyFrom >= 0) return;
     resident.dirtyFrom = offset;
-    this.#queue.push({ resident, sinceMs: this.#now() });
+    this.#queue.push({ resident, sinceMs });
   }
 
   /** Saves the next slice if one is due and none is being saved. Rejects when the store failed. */

@@ -117,7 +117,8 @@ class Host implements TwinHost {
     for (const resident of replayed) {
       const from = resident.dirtyFrom;
       resident.dirtyFrom = -1;
-      this.#checkpointer.markDirty(resident, from);
+      // Due at once: a process that dies again soon must not leave an ever longer tail.
+      this.#checkpointer.markDirty(resident, from, 0);
     }
   }
 
