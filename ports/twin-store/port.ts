@@ -26,3 +26,15 @@ export interface TwinStore {
   /** Ids of all stored twins, in pages, in no order. */
   ids(): AsyncIterable<readonly string[]>;
 }
+
+/** The stored twins are in a form that this release cannot read. Nothing has been changed. */
+export class ForeignFormat extends Error {
+  override readonly name = "ForeignFormat";
+  readonly code = "FOREIGN_FORMAT";
+  readonly retry = "never";
+  constructor(found: number, known: number) {
+    super(
+      `The database holds twins in format ${found}; this release reads ${known}. Start the release that wrote them.`,
+    );
+  }
+}

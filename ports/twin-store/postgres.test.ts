@@ -31,3 +31,12 @@ test("a save that fails half-way stores none of its twins and does not move the 
   expect(await store.load(["pump-4", "pump-5"])).toEqual(new Map());
   expect(await store.replayFrom()).toBe(0);
 });
+
+test("a store of another release's format is refused, and left as it is", async () => {
+  const { store, reopen, pool, close } = await open();
+  onTestFinished(close);
+  await store.save([{ twin: newTwin("pump-4"), nextOffset: 1, deadlineMs: null }], 1);
+  await pool.query("update twin_meta set format = format + 1");
+  await expect(reopen()).rejects.toMatchObject({ code: "FOREIGN_FORMAT" });
+  expect((await store.load(["pump-4"])).size).toBe(1);
+});

@@ -4,7 +4,10 @@
  */
 import type pg from "pg";
 import { decodeTwin, encodeTwin } from "../../core/device/twin-codec.ts";
-import type { Checkpoint, TwinStore } from "./port.ts";
+import { type Checkpoint, ForeignFormat, type TwinStore } from "./port.ts";
+
+/** The form in which twins are stored; it moves when an older release could not read what this one writes, or the reverse. */
+const format = 1;
 
 /**
  * No index but the key, and room on each page: so a checkpoint, which nearly always moves the deadline, rewrites its row
@@ -19,13 +22,18 @@ const schema = `
     deadline_ms bigint,
     state text not null
   ) with (fillfactor = 70);
-  create table if not exists twin_meta (replay_from bigint not null);
-  insert into twin_meta select 0 where not exists (select from twin_meta);
+  create table if not exists twin_meta (replay_from bigint not null, format int not null);
+  insert into twin_meta select 0, ${format} where not exists (select from twin_meta);
 `;
 
-/** Opens the store; makes its tables if they are missing. */
+/**
+ * Opens the store; makes its tables if they are missing.
+ * @throws ForeignFormat when its twins were stored by a release that this one does not understand
+ */
 export async function openPostgresTwinStore(pool: pg.Pool): Promise<TwinStore> {
   await pool.query(schema);
+  const { rows: meta } = await pool.query<{ format: number }>("select format from twin_meta");
+  if (meta[0]!.format !== format) throw new ForeignFormat(meta[0]!.format, format);
   return {
     async load(ids) {
       const { rows } = await pool.query<TwinRow>({ name: "twins-load", text: loadSql, values: [ids] });
