@@ -3,6 +3,7 @@ import { evolveCommands } from "./commands.ts";
 import { remember } from "./dedup-window.ts";
 import { observe } from "./metrics.ts";
 import type { TelemetryAccepted, TwinRecord } from "./records.ts";
+import { compact } from "./registration.ts";
 import { evolveShadows } from "./shadow.ts";
 import { newTwin, type Twin } from "./twin.ts";
 
@@ -29,7 +30,7 @@ export function evolve(twin: Twin, record: TwinRecord): Twin {
       return { ...twin, revision, commandSession: record.session };
     case "registered":
     case "registrationChanged":
-      return { ...twin, revision, registration: record.registration };
+      return { ...twin, revision, registration: compact(record.registration) };
     case "deregistered":
       return { ...newTwin(twin.id), revision, shadows: twin.shadows };
     case "shadowUpdated":

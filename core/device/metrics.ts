@@ -9,6 +9,7 @@
  * M1 The statistics are O(1) per reading (Welford), and count numbers only.
  * M2 Metrics are a value: `observe` leaves the old ones as they were.
  */
+import { Interned } from "../interned.ts";
 import type { Readings, ReadingValue } from "./telemetry.ts";
 
 export type Metrics = {
@@ -203,20 +204,9 @@ function stateAt(metrics: Metrics, place: number): MetricState {
   };
 }
 
-/** Lists of names that twins share, by their text. A fleet has few; should devices make up names, it begins anew. */
-const lists = new Map<string, readonly string[]>();
-const maxListedNames = 100_000;
-let listedNames = 0;
+/** Lists of names; the bound counts names. A fleet has few lists. */
+const lists = new Interned<readonly string[]>(100_000);
 
 function shared(names: readonly string[]): readonly string[] {
-  const text = JSON.stringify(names);
-  const known = lists.get(text);
-  if (known !== undefined) return known;
-  listedNames += names.length;
-  if (listedNames > maxListedNames) {
-    lists.clear();
-    listedNames = names.length;
-  }
-  lists.set(text, names);
-  return names;
+  return lists.of(JSON.stringify(names), names, names.length);
 }

@@ -1,3 +1,5 @@
+import { Interned } from "../interned.ts";
+
 /** What the registry knows of a device: what it is and where it stands. */
 export type Registration = {
   /** Device type: names the policy and the schema that apply; "default" if none was given. */
@@ -47,8 +49,22 @@ export function register(current: Registration | null, patch: RegistrationPatch,
     type: patch.type ?? base.type,
     region: patch.region ?? base.region,
     location: patch.location === undefined ? base.location : patch.location,
-    tags: Object.keys(tags).length === 0 ? noTags : tags,
+    tags,
     firmwareVersion: patch.firmwareVersion === undefined ? base.firmwareVersion : patch.firmwareVersion,
     createdAtMs: base.createdAtMs,
+  };
+}
+
+const words = new Interned<string>(10_000);
+
+/** An equal registration that shares with others what many have in common: a million are in memory. */
+export function compact({ type, region, location, tags, firmwareVersion, createdAtMs }: Registration): Registration {
+  return {
+    type: words.of(type, type),
+    region: words.of(region, region),
+    location,
+    tags: Object.keys(tags).length === 0 ? noTags : tags,
+    firmwareVersion: firmwareVersion === null ? null : words.of(firmwareVersion, firmwareVersion),
+    createdAtMs,
   };
 }

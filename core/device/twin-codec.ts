@@ -5,6 +5,7 @@
  */
 import { type DedupWindowJson, emptyWindow, windowFromJson, windowToJson } from "./dedup-window.ts";
 import { type MetricsJson, metricNames, metricsFromJson, metricsToJson } from "./metrics.ts";
+import { compact } from "./registration.ts";
 import { newTwin, type Twin } from "./twin.ts";
 
 type StoredTwin = Pick<Twin, "id" | "revision" | "registration" | "presence" | "lastSeenMs"> & {
@@ -38,6 +39,7 @@ export function decodeTwin(text: string): Twin {
   return {
     ...fresh,
     ...rest,
+    registration: rest.registration === null ? null : compact(rest.registration),
     dedup: dedup === undefined ? fresh.dedup : windowFromJson(dedup),
     metrics: metrics === undefined ? fresh.metrics : metricsFromJson(metrics, rest.lastSeenMs),
   };
