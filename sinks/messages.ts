@@ -12,3 +12,6 @@ export type FromWorker =
   | { readonly kind: "ready" }
   | { readonly kind: "stats"; readonly sinks: Readonly<Record<SinkName, ConsumerStats>> }
   | { readonly kind: "warning"; readonly message: string };
+
+/** What the sinks' thread is called, in the system's lists too. */
+export const threadName = "sinks";

@@ -1,7 +1,7 @@
 /** Starts the sinks in a thread of their own, and speaks for them in this one. */
 import { Worker } from "node:worker_threads";
 import type { ConsumerStats } from "./consumer.ts";
-import type { FromWorker, SinkName, ToWorker, WorkerData } from "./messages.ts";
+import { type FromWorker, type SinkName, type ToWorker, threadName, type WorkerData } from "./messages.ts";
 import type { RetentionTimes } from "./retention.ts";
 
 export type SinksConfig = RetentionTimes & {
@@ -37,7 +37,7 @@ export async function startSinks(
   script = new URL("./worker.ts", import.meta.url),
 ): Promise<Sinks> {
   const worker = new Worker(script, {
-    name: "sinks",
+    name: threadName,
     workerData: config satisfies WorkerData,
     // Not those of this process: a test runner's or debugger's are not for the worker.
     execArgv: [],

@@ -3,6 +3,7 @@
  * rows takes time from the messages. Started by start.ts.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import type { PoolClient } from "pg";
 import { openPostgresLogReader } from "../ports/event-log/postgres.ts";
 import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
 import { openPool } from "../ports/postgres/pool.ts";
@@ -11,7 +12,8 @@ import { openPostgresTwinStore } from "../ports/twin-store/postgres.ts";
 import { openConsumer } from "./consumer.ts";
 import { fleetTarget } from "./fleet/run.ts";
 import { runLoop } from "./loop.ts";
-import type { FromWorker, ToWorker, WorkerData } from "./messages.ts";
+import { type FromWorker, type ToWorker, threadName, type WorkerData } from "./messages.ts";
+import { lowerSession, lowerThread } from "./priority.ts";
 import { retain } from "./retention.ts";
 import { sharedReads } from "./shared-reads.ts";
 import { timeSeriesTarget } from "./timeseries/run.ts";
@@ -29,6 +31,11 @@ const pool = openPool(config.databaseUrl, {
   max: 4,
   name: "doppel-sinks",
   onIdleError: (error) => warn("database connection lost", error),
+});
+lowerThread(threadName);
+pool.on("connect", (client: PoolClient & { host?: string; processID?: number | null }) => {
+  // Only over a Unix socket: over TCP the number is one of another machine, perhaps.
+  if (client.host?.startsWith("/")) lowerSession(client.processID);
 });
 const log = openPostgresLogReader(pool);
 const series = await openPostgresTimeSeries(pool);
