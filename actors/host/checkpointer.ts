@@ -34,7 +34,7 @@ export class Checkpointer {
     this.#store = options.store;
     this.#commit = options.commit;
     this.#intervalMs = options.intervalMs;
-    this.#sliceSize = options.sliceSize ?? 500;
+    this.#sliceSize = options.sliceSize ?? 250;
     this.#now = options.now;
     this.#deadlineOf = options.deadlineOf;
   }
