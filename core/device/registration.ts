@@ -40,16 +40,16 @@ export function register(current: Registration | null, patch: RegistrationPatch,
     firmwareVersion: null,
     createdAtMs: nowMs,
   };
-  const tags: Record<string, string> = { ...base.tags };
+  const tags = new Map(Object.entries(base.tags));
   for (const [name, value] of Object.entries(patch.tags ?? {})) {
-    if (value === null) delete tags[name];
-    else tags[name] = value;
+    if (value === null) tags.delete(name);
+    else tags.set(name, value);
   }
   return {
     type: patch.type ?? base.type,
     region: patch.region ?? base.region,
     location: patch.location === undefined ? base.location : patch.location,
-    tags,
+    tags: Object.fromEntries(tags),
     firmwareVersion: patch.firmwareVersion === undefined ? base.firmwareVersion : patch.firmwareVersion,
     createdAtMs: base.createdAtMs,
   };
