@@ -126,6 +126,15 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     vital("the sinks", sinks.closed);
     host.onCommitted(() => sinks.signal(host.stats().committedOffset));
     sinks.signal(host.stats().committedOffset);
+    metrics.labelledGauge(
+      "doppel_devices",
+      "Devices by status; a flapping one counts in its status too",
+      "status",
+      async () => {
+        const { online, offline, flapping } = await fleet.stats();
+        return { online, offline, flapping };
+      },
+    );
     metrics.labelledGauge("doppel_sink_lag_records", "Records of the log that a sink has not taken in", "sink", () =>
       Object.fromEntries(Object.entries(sinks.stats()).map(([name, { lag }]) => [name, lag])),
     );

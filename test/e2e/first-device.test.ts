@@ -33,6 +33,16 @@ test("a device's first message makes its twin, and its reading comes back from t
   });
 });
 
+test("operators see how many devices are online and offline", async () => {
+  await doppel.device("pump-3");
+  await eventually(async () => {
+    const metrics = await (await fetch(new URL("/metrics", doppel.httpUrl))).text();
+    const online = Number(/doppel_devices\{status="online"\} (\d+)/.exec(metrics)?.[1]);
+    expect(online).toBeGreaterThanOrEqual(1);
+    expect(metrics).toContain('doppel_devices{status="offline"}');
+  });
+});
+
 test("what a device was told is true after a restart", async () => {
   const device = await doppel.device("pump-2");
   for (let seq = 1; seq <= 100; seq += 1)
