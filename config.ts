@@ -3,6 +3,7 @@
  * Pure: `start.ts` hands in the environment and the arguments. A flag goes before its environment variable.
  */
 import { join } from "node:path";
+import { isLoopback } from "./core/loopback.ts";
 
 export type Config = {
   readonly host: string;
@@ -122,11 +123,6 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>, ar
     problems.push("--demo runs without credentials, so it needs a loopback address and --require-credentials auto.");
   problems.push(...samePorts(config as Partial<Config>));
   return problems.length > 0 ? { kind: "problems", problems } : { kind: "config", config: config as Config };
-}
-
-/** Whether an address to listen on is reached from this machine alone. */
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
 function readFlags(argv: readonly string[], problems: string[]): Map<string, string> {

@@ -2,6 +2,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
+import { isLoopback } from "../core/loopback.ts";
 import { apiApp } from "./app.ts";
 import { FleetStatistics } from "./fleet-statistics.ts";
 import { openLive } from "./live.ts";
@@ -78,8 +79,4 @@ export async function openApi(parts: ApiParts, listen: { host: string; port: num
   }
   const { port } = server.address() as AddressInfo;
   return { host: listen.host, port, liveConnections: live.connections, liveWaiting: live.waiting, close: closeOnce };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -29,9 +29,28 @@ export function residentBytesOf(pid: number): number {
   return Number(/VmRSS:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
 }
 
+/** CPU seconds of a process, of its children, and of those children that have ended. */
+export function familyCpuSecondsOf(pid: number): number {
+  const [userOfEnded, systemOfEnded] = statOf(`/proc/${pid}/stat`).slice(13, 15);
+  const ended = (Number(userOfEnded ?? 0) + Number(systemOfEnded ?? 0)) / ticksPerSecond;
+  return childrenOf(pid).reduce((seconds, child) => seconds + cpuSecondsOf(child), cpuSecondsOf(pid) + ended);
+}
+
+export function parentOf(pid: number): number {
+  return Number(statOf(`/proc/${pid}/stat`)[1]);
+}
+
+const ticksPerSecond = 100;
+
 function secondsIn(stat: string): number {
-  const fields = read(stat).split(") ").at(-1)!.split(" ");
-  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / 100;
+  const fields = statOf(stat);
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond;
+}
+
+/** Fields of a stat file from the third on (proc(5)): state, ppid, …; the name before them may hold anything. */
+function statOf(path: string): string[] {
+  const stat = read(path);
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
 }
 
 function read(path: string): string {

@@ -6,7 +6,6 @@
  *
  * Linux only: CPU times of PostgreSQL's processes come from /proc. Uses an embedded cluster in a temporary folder.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +19,7 @@ import { openPool } from "../ports/postgres/pool.ts";
 import { copyColumns } from "../ports/time-series/copy-rows.ts";
 import type { SeriesRow, TimeSeries } from "../ports/time-series/port.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
+import { familyCpuSecondsOf, parentOf } from "./processes.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -130,14 +130,14 @@ function lineOf({ tsMs, receivedAtMs, offset, value, device, metric }: SeriesRow
 
 async function costOf(work: () => Promise<void>): Promise<Cost> {
   const postmaster = await postmasterPid(pool);
-  const postgresBefore = postgresCpuSeconds(postmaster);
+  const postgresBefore = familyCpuSecondsOf(postmaster);
   const nodeBefore = process.cpuUsage();
   const startedMs = performance.now();
   await work();
   const seconds = (performance.now() - startedMs) / 1_000;
   const { user, system } = process.cpuUsage(nodeBefore);
   const nodeCpuSeconds = (user + system) / 1e6;
-  const postgres = postgresCpuSeconds(postmaster) - postgresBefore;
+  const postgres = familyCpuSecondsOf(postmaster) - postgresBefore;
   return {
     rowsPerCpuSecond: Math.round(rowCount / (nodeCpuSeconds + postgres)),
     rowsPerSecond: Math.round(rowCount / seconds),
@@ -153,35 +153,6 @@ function bestOf(costs: readonly Cost[]): Cost {
 async function postmasterPid(from: pg.Pool): Promise<number> {
   const { rows } = await from.query("select pg_backend_pid() as pid");
   return parentOf(rows[0].pid);
-}
-
-/** Of the server and all its processes, the ended ones too; 100 ticks a second. */
-function postgresCpuSeconds(postmaster: number): number {
-  const pids = readdirSync("/proc")
-    .map(Number)
-    .filter((pid) => pid > 0);
-  let ticks = 0;
-  for (const pid of pids) {
-    const fields = statOf(pid);
-    if (fields === null || (pid !== postmaster && Number(fields[1]) !== postmaster)) continue;
-    const own = Number(fields[11]) + Number(fields[12]);
-    ticks += pid === postmaster ? own + Number(fields[13]) + Number(fields[14]) : own;
-  }
-  return ticks / 100;
-}
-
-function parentOf(pid: number): number {
-  return Number(statOf(pid)![1]);
-}
-
-/** Fields of /proc/pid/stat from the third on (proc(5)): state, ppid, …; null if the process is gone. */
-function statOf(pid: number): string[] | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return null;
-  }
 }
 
 /** Devices that measured each second for a week, the most that a chart asks for, and one that did each 10 s. */

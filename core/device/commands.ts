@@ -10,6 +10,7 @@
  */
 import { createMachine, transition } from "xstate";
 import { isJsonObject, type Json, nestsDeeper } from "../json.ts";
+import { readJsonPayload } from "./json-payload.ts";
 import type { TwinPolicy } from "./policy.ts";
 import type { CommandMoved, CommandRequested } from "./records.ts";
 
@@ -247,21 +248,11 @@ type Refusal = { readonly reason: CommandRefusalReason; readonly detail: string 
 
 const maxNesting = 32;
 const statuses = ["acknowledged", "in_progress", "succeeded", "failed", "rejected"] as const;
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function parseAcknowledgement(payload: Uint8Array): Acknowledgement | Refusal {
-  let text: string;
-  try {
-    text = utf8.decode(payload);
-  } catch {
-    return { reason: "not-utf8", detail: "The acknowledgement is not valid UTF-8. Send JSON encoded as UTF-8." };
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    return { reason: "malformed-json", detail: `The acknowledgement is not valid JSON: ${(error as Error).message}.` };
-  }
+  const read = readJsonPayload(payload, "The acknowledgement");
+  if (read.kind === "refused") return { reason: read.reason, detail: read.detail };
+  const { body } = read;
   if (!isJsonObject(body))
     return { reason: "not-an-object", detail: `An acknowledgement is an object like {"status":"succeeded"}.` };
   if (nestsDeeper(body, maxNesting))

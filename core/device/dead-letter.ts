@@ -1,3 +1,4 @@
+import { utf8Text } from "../utf8.ts";
 import type { DeadLettered } from "./records.ts";
 
 /** A dead letter of a message, its payload as text where it is text. */
@@ -6,14 +7,13 @@ export function deadLetter(
   atMs: number,
 ): DeadLettered {
   const { topic, payload, reason, detail } = message;
-  try {
-    return { kind: "deadLettered", atMs, topic, reason, detail, payload: utf8.decode(payload), encoding: "utf8" };
-  } catch {
-    return { kind: "deadLettered", atMs, topic, reason, detail, payload: base64(payload), encoding: "base64" };
-  }
+  const text = utf8Text(payload);
+  const kept =
+    text === null
+      ? { payload: base64(payload), encoding: "base64" as const }
+      : { payload: text, encoding: "utf8" as const };
+  return { kind: "deadLettered", atMs, topic, reason, detail, ...kept };
 }
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function base64(bytes: Uint8Array): string {
   let binary = "";

@@ -6,6 +6,7 @@
  */
 import { hash53 } from "../hash.ts";
 import { isJsonObject } from "../json.ts";
+import { readJsonPayload } from "./json-payload.ts";
 
 export type ReadingValue = number | boolean | string;
 export type Readings = Readonly<Record<string, ReadingValue>>;
@@ -50,22 +51,12 @@ export const maxReadings = 256;
 const maxMessages = 10_000;
 const metricName = /^[\p{L}\p{N}_][\p{L}\p{N}_.:/-]{0,127}$/u;
 const fields = new Set(["ts", "seq", "boot", "id", "readings", "tags"]);
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Reads a payload from `devices/{id}/telemetry`: one object or an array of them. */
 export function parseTelemetry(payload: Uint8Array, nowMs: number, maxClockAheadMs: number): Parsed[] {
-  let text: string;
-  try {
-    text = utf8.decode(payload);
-  } catch {
-    return [refused("not-utf8", "The payload is not valid UTF-8. Send JSON encoded as UTF-8.", null)];
-  }
-  let body: unknown;
-  try {
-    body = JSON.parse(text);
-  } catch (error) {
-    return [refused("malformed-json", `The payload is not valid JSON: ${(error as Error).message}.`, null)];
-  }
+  const read = readJsonPayload(payload, "The payload");
+  if (read.kind === "refused") return [refused(read.reason, read.detail, null)];
+  const { body } = read;
   if (!Array.isArray(body)) return [parseMessage(body, nowMs, maxClockAheadMs, null)];
   if (body.length === 0)
     return [refused("not-an-object", "The payload is an empty array. Send at least one telemetry object.", null)];

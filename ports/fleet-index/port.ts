@@ -1,18 +1,12 @@
 import type { CommandState } from "../../core/device/commands.ts";
 import type { TwinRecord } from "../../core/device/records.ts";
-import type { Location } from "../../core/device/registration.ts";
+import type { Registration } from "../../core/device/registration.ts";
 import type { Json } from "../../core/json.ts";
 import type { Progress } from "../time-series/port.ts";
 
 /** A line of the device list: the twin's registration and presence, as the log says (some 100 ms behind the twin). */
-export type DeviceSummary = {
+export type DeviceSummary = Registration & {
   readonly id: string;
-  readonly type: string;
-  readonly region: string;
-  readonly location: Location | null;
-  readonly tags: Readonly<Record<string, string>>;
-  readonly firmwareVersion: string | null;
-  readonly createdAtMs: number;
   readonly status: "online" | "offline";
   /** Since when the status holds. */
   readonly sinceMs: number;

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import { createWebSocketStream, WebSocketServer } from "ws";
+import { isLoopback } from "../../../core/loopback.ts";
 
 /**
  * MQTT over WebSocket (MQTT 5.0 §6): binary frames, subprotocol `mqtt`, any path.
@@ -57,10 +58,7 @@ export function originAllowed(request: Pick<IncomingMessage, "headers">, listeni
   return page !== null && page === hostname(`http://${host}`);
 }
 
+/** Without the brackets of an IPv6 address. */
 function hostname(url: string): string | null {
-  return URL.canParse(url) ? new URL(url).hostname : null;
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "[::1]" || host === "::1" || /^127(\.\d+){3}$/.test(host);
+  return URL.canParse(url) ? new URL(url).hostname.replace(/^\[(.*)\]$/, "$1") : null;
 }
