@@ -11,6 +11,9 @@ import type { Reply, TwinInput } from "../../core/device/inputs.ts";
 import { rejectedAnswer } from "../../core/device/shadow.ts";
 import { clientTokenOf, type ShadowError, shadowErrors } from "../../core/device/shadow-request.ts";
 import { unreachable } from "../../core/unreachable.ts";
+import { addressedSend } from "../../core/wire/send-wire.ts";
+import { answerTopic, listeningShadow } from "../../core/wire/shadow-wire.ts";
+import { matchesCommands, ownerOf, type Route, routeOf } from "../../core/wire/topics.ts";
 import type { Credentials } from "../../ports/credentials/port.ts";
 import { authentication } from "./authentication.ts";
 import type {
@@ -21,9 +24,6 @@ import type {
   Principal,
   PublishOutcome,
 } from "./broker-port.ts";
-import { addressedSend } from "./send-wire.ts";
-import { answerTopic, listeningShadow } from "./shadow-wire.ts";
-import { matchesCommands, ownerOf, type Route, routeOf } from "./topics.ts";
 
 export type DeviceApplicationOptions = {
   readonly host: TwinHost;

@@ -2,9 +2,9 @@
  * The topics of AWS IoT's Device Shadow service (AWS IoT Developer Guide, "Device Shadow MQTT topics").
  * What the messages say is core/device/shadow.ts.
  */
-import { deviceIdPattern } from "../../core/device/registration.ts";
-import { everyShadow, type ShadowAnswer } from "../../core/device/shadow.ts";
-import { shadowNamePattern } from "../../core/device/shadow-limits.ts";
+import { deviceIdPattern } from "../device/registration.ts";
+import { everyShadow, type ShadowAnswer } from "../device/shadow.ts";
+import { shadowNamePattern } from "../device/shadow-limits.ts";
 
 /** A request to the shadow of a device; `shadow` is "" for the classic one. */
 export type ShadowTopic = {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { everyShadow, rejectedAnswer, type ShadowAnswer } from "../../core/device/shadow.ts";
-import { shadowErrors } from "../../core/device/shadow-request.ts";
+import { everyShadow, rejectedAnswer, type ShadowAnswer } from "../device/shadow.ts";
+import { shadowErrors } from "../device/shadow-request.ts";
 import { answerTopic, deltaTopic, documentsTopic, listeningShadow, parseShadowTopic } from "./shadow-wire.ts";
 
 test.each([

@@ -1,5 +1,5 @@
-import type { Send } from "../../core/device/inputs.ts";
-import { unreachable } from "../../core/unreachable.ts";
+import type { Send } from "../device/inputs.ts";
+import { unreachable } from "../unreachable.ts";
 import { answerTopic, deltaTopic, documentsTopic } from "./shadow-wire.ts";
 import { commandsTopic } from "./topics.ts";
 

@@ -2,7 +2,7 @@
  * Doppel's MQTT topics: what a publish to a topic means, and where answers to a device go.
  * A device may publish and subscribe only below its own id.
  */
-import { deviceIdPattern } from "../../core/device/registration.ts";
+import { deviceIdPattern } from "../device/registration.ts";
 import { parseShadowTopic, type ShadowTopic } from "./shadow-wire.ts";
 
 export type Route =

@@ -1,0 +1,33 @@
+/** A running process of the distributed mode, as it says of itself. */
+export type Member = {
+  /** Unique per start of a process. */
+  readonly id: string;
+  readonly role: "actors" | "gateways" | "sinks" | "apis";
+  /** What people call it: "actors-2". */
+  readonly name: string;
+  readonly version: string;
+  readonly startedAtMs: number;
+  /** Where its health and metrics are asked: "http://127.0.0.1:8101". */
+  readonly address: string;
+  /** Twins in memory by actor type, connections, lag, trouble: whatever the role has to tell. Small. */
+  readonly status: Readonly<Record<string, number | string | boolean>>;
+};
+
+export type SeenMember = Member & {
+  /** Our clock's time of the store at its last beat. */
+  readonly seenAtMs: number;
+  readonly alive: boolean;
+};
+
+/**
+ * Who is there. Each process beats each second; one without a beat for `deadAfterMs` (5 s) counts as dead, by the clock of
+ * the store, not of the processes.
+ */
+export interface Membership {
+  /** Says that this member is there, with its status. */
+  beat(member: Member): Promise<void>;
+  /** Says goodbye: it counts as dead at once. */
+  leave(id: string): Promise<void>;
+  /** The living and those that died within the last hour, by role and name. */
+  members(): Promise<readonly SeenMember[]>;
+}
