@@ -7,10 +7,7 @@
  * E3 A twin leaves memory only when its checkpoint has every record of it.
  * E4 A turn that throws changes nothing and harms no other actor; a message that caused it becomes a dead letter.
  */
-import { deadLetter } from "../../core/device/dead-letter.ts";
 import { nextDeadline } from "../../core/device/deadlines.ts";
-import { takeTurn } from "../../core/device/decide.ts";
-import { evolve } from "../../core/device/evolve.ts";
 import type { Reply, TwinContext, TwinInput } from "../../core/device/inputs.ts";
 import type { TwinPolicy } from "../../core/device/policy.ts";
 import type { TurnOutcome } from "../../core/device/turn.ts";
@@ -19,6 +16,7 @@ import type { EventLog } from "../../ports/event-log/port.ts";
 import type { TwinStore } from "../../ports/twin-store/port.ts";
 import { Checkpointer } from "./checkpointer.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { guardedTurn } from "./guarded-turn.ts";
 import type { CommittedTurn, HostStats, TwinHost } from "./port.ts";
 import { recover } from "./recovery.ts";
 import { newResident, type Place, type Resident, type Waiting } from "./residents.ts";
@@ -199,19 +197,9 @@ class Host implements TwinHost {
   }
 
   #decide(resident: Resident, input: TwinInput): TurnOutcome {
-    const context = this.#context();
-    try {
-      return takeTurn(resident.twin, input, context);
-    } catch (error) {
-      const { twin } = resident;
-      this.#options.logger.error({ device: twin.id, input: input.kind, error }, "a turn failed and changed nothing");
-      const reason = "turn-failed";
-      const detail = `The twin could not take this ${input.kind}: ${(error as Error).message}`;
-      const reply: Reply = { kind: "refused", reason, detail };
-      if (!("payload" in input)) return { twin, records: [], sends: [], reply };
-      const record = deadLetter({ topic: input.topic, payload: input.payload, reason, detail }, context.nowMs);
-      return { twin: evolve(twin, record), records: [record], sends: [], reply };
-    }
+    return guardedTurn(resident.twin, input, this.#context(), (about, message) =>
+      this.#options.logger.error(about, message),
+    );
   }
 
   #context(): TwinContext {

@@ -1,16 +1,7 @@
-import type { Reply } from "../../core/device/inputs.ts";
+import type { TurnReceipt } from "../../core/device/receipts.ts";
 import type { Twin } from "../../core/device/twin.ts";
+import { hash53 } from "../../core/hash.ts";
 import type { PublishableRecord } from "../record-log/port.ts";
-
-/** What a turn was answered, kept for a while so that the same turn, asked again, has no second effect. */
-export type TurnReceipt = {
-  /** Names the turn: the same when its caller asks again. */
-  readonly turn: string;
-  /** Hash of topic and payload of the message behind it; 0 if no message was. A redelivered message is known by it. */
-  readonly digest: number;
-  /** Null where it was too large to keep: the turn is done, and its answer is not known any more. */
-  readonly reply: Reply | null;
-};
 
 /** A twin as its last durable turn left it. */
 export type TwinState = {
@@ -43,13 +34,18 @@ export type TwinWrite = {
  *
  * W1 `commit` is durable when it resolves, and each write is whole or not at all: state, receipts, deadline and outbox.
  * W2 Fenced stores: a write whose revision is not the stored one is "stale" and changes nothing; the other writes of the
- *    same call are not harmed. A store that is not `fenced` cannot tell, and says so.
+ *    same call are not harmed. Where nothing is stored any revision is written: if the store has lost the twin, there is
+ *    no newer one than the host's. A store that is not `fenced` cannot tell, and says so.
  * W3 `load` gives every device that has a state, with the records of it that are still unpublished.
  * W4 A record stays unpublished until `published` has named it, whatever happens to the host.
  * W5 `owner` of a twin is the host that wrote or adopted it last; `release` makes it nobody's, if it is still ours.
+ * W6 Stores that are not `sweepable` cannot find twins by what they hold: `abandoned` and `overdue` reject with
+ *    `NotSweepable`, `adopt` and `release` do nothing. Unpublished records and passed deadlines of a dead host wait there
+ *    until somebody loads the twin.
  */
 export interface TwinStateStore {
   readonly fenced: boolean;
+  readonly sweepable: boolean;
   load(devices: readonly string[]): Promise<Map<string, TwinState | UnreadableState>>;
   /** Many devices, each at most once; the outcomes are in the order of the writes. */
   commit(writes: readonly TwinWrite[]): Promise<readonly ("committed" | "stale")[]>;
@@ -63,7 +59,7 @@ export interface TwinStateStore {
   release(devices: readonly string[]): Promise<void>;
   /**
    * Twins whose stored deadline has passed and whose owner is none of the `alive` hosts (or nobody), of one of `shards`
-   * equal parts of all devices, at most `limit`.
+   * equal parts of all devices (a divisor of `partsOfDevices`), at most `limit`.
    */
   overdue(about: {
     readonly shard: number;
@@ -72,4 +68,29 @@ export interface TwinStateStore {
     readonly nowMs: number;
     readonly limit: number;
   }): Promise<readonly string[]>;
+}
+
+/** The finest partition of the devices that `overdue` can be asked by. */
+export const partsOfDevices = 64;
+
+/** The part of `shards` that a device belongs to. @throws RangeError unless `shards` divides `partsOfDevices` */
+export function shardOf(device: string, shards: number = partsOfDevices): number {
+  checkShards(shards);
+  return hash53(device) % shards;
+}
+
+/** @throws RangeError unless `shards` divides `partsOfDevices` */
+export function checkShards(shards: number): void {
+  if (Number.isInteger(shards) && shards > 0 && partsOfDevices % shards === 0) return;
+  throw new RangeError(`The devices cannot be divided into ${shards} parts: use a divisor of ${partsOfDevices}.`);
+}
+
+/** The store cannot look for what dead hosts left behind (W6). */
+export class NotSweepable extends Error {
+  override readonly name = "NotSweepable";
+  readonly code = "NOT_SWEEPABLE";
+  readonly retry = "never";
+  constructor(store: string) {
+    super(`${store} cannot find twins by owner, deadline or outbox. Use the PostgreSQL twin state where that is needed.`);
+  }
 }

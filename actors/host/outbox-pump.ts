@@ -1,0 +1,102 @@
+import type { PublishableRecord, RecordPublisher } from "../../ports/record-log/port.ts";
+import type { TwinStateStore } from "../../ports/twin-state/port.ts";
+
+export type OutboxPumpOptions = {
+  readonly store: Pick<TwinStateStore, "published" | "abandoned">;
+  readonly publisher: Pick<RecordPublisher, "publish">;
+  readonly now: () => number;
+  readonly onTrouble: (error: Error) => void;
+};
+
+/**
+ * Brings committed records to the log, in the order of their commits, however long the log is away, and strikes them off
+ * the outbox. What this process does not live to publish is found by another one: by whoever loads the twin, or by
+ * `relay`.
+ *
+ * O1 Records that were put in first are in the log first: one request at a time, and a failed one is tried again whole.
+ */
+export class OutboxPump {
+  readonly #options: OutboxPumpOptions;
+  #queue: PublishableRecord[] = [];
+  #published: PublishableRecord[] = [];
+  #pumping: Promise<void> | null = null;
+  #striking: Promise<void> | null = null;
+  #closing = false;
+
+  constructor(options: OutboxPumpOptions) {
+    this.#options = options;
+  }
+
+  /** Records that are not in the log yet, as far as this process knows. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  put(records: readonly PublishableRecord[]): void {
+    if (records.length === 0) return;
+    this.#queue.push(...records);
+    this.#pumping ??= this.#pump().finally(() => {
+      this.#pumping = null;
+    });
+  }
+
+  /** Strikes published records off the outbox; to be called now and then. A failure only leaves copies. */
+  async strike(): Promise<void> {
+    if (this.#striking !== null || this.#published.length === 0) return;
+    const records = this.#published.splice(0, maxStruck);
+    this.#striking = this.#options.store.published(records).catch((error: Error) => {
+      this.#published.unshift(...records);
+      this.#options.onTrouble(error);
+    });
+    await this.#striking;
+    this.#striking = null;
+  }
+
+  /** Publishes what has lain in the outbox for `abandonedAfterMs` and is not ours: its host died. Gives how many. */
+  async relay(): Promise<number> {
+    if (this.#queue.length > 0) return 0;
+    const found = await this.#options.store.abandoned(this.#options.now() - abandonedAfterMs, maxRelayed);
+    const ours = new Set(this.#published.map(keyOf));
+    const left = found.filter((record) => !ours.has(keyOf(record)));
+    this.put(left);
+    return left.length;
+  }
+
+  /** Publishes what is there, for at most `withinMs`; the rest is another host's to find. */
+  async close(withinMs: number): Promise<void> {
+    const timeOut = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
+    if (this.#pumping !== null) await Promise.race([this.#pumping, timeOut]);
+    this.#closing = true;
+    while (this.#published.length > 0) {
+      const before = this.#published.length;
+      await this.strike();
+      if (this.#published.length >= before) return;
+    }
+  }
+
+  async #pump(): Promise<void> {
+    while (this.#queue.length > 0 && !this.#closing) {
+      const records = this.#queue.slice(0, maxPublished);
+      try {
+        await this.#options.publisher.publish(records);
+      } catch (error) {
+        this.#options.onTrouble(error as Error);
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+        continue;
+      }
+      this.#queue.splice(0, records.length);
+      this.#published.push(...records);
+    }
+  }
+}
+
+const maxPublished = 2_000;
+const maxStruck = 5_000;
+const maxRelayed = 1_000;
+const retryMs = 500;
+/** Longer than a living host needs: what is younger is still its own. */
+const abandonedAfterMs = 15_000;
+
+function keyOf({ device, id }: PublishableRecord): string {
+  return `${device}\n${id}`;
+}

@@ -1,0 +1,88 @@
+/**
+ * What a batch of turns comes to: pure but for the memory of what a device listens to. The twin that is handed in stays as
+ * it is, so that a batch whose commit fails has not happened.
+ */
+import { brokerSession, sessionOfBrokerMessage } from "../../core/device/broker-session.ts";
+import type { Reply, Send, TwinContext, TwinInput } from "../../core/device/inputs.ts";
+import { isSoft, publishedId } from "../../core/device/publishing.ts";
+import { answerOf, receiptOf, type TurnReceipt, withReceipt } from "../../core/device/receipts.ts";
+import type { Twin } from "../../core/device/twin.ts";
+import type { PublishableRecord } from "../../ports/record-log/port.ts";
+import type { NamedTurn } from "../device/turns-wire.ts";
+import type { EarlyListening } from "./early-listening.ts";
+import { guardedTurn } from "./guarded-turn.ts";
+
+export type TurnBatch = {
+  readonly twin: Twin;
+  readonly records: readonly PublishableRecord[];
+  /** Whether the state has to be stored with the records. */
+  readonly durable: boolean;
+  readonly receipts: readonly TurnReceipt[];
+  readonly sends: readonly Send[];
+  /** One for each turn, in their order. */
+  readonly replies: readonly Reply[];
+  /** Turns that were answered from a receipt. */
+  readonly repeated: number;
+};
+
+/** @param from the twin as it is, with the revision of its stored state */
+export function decideBatch(
+  from: {
+    readonly twin: Twin;
+    readonly revision: number;
+    readonly receipts: readonly TurnReceipt[];
+    readonly listening: EarlyListening;
+  },
+  turns: readonly NamedTurn[],
+  context: TwinContext,
+  onError: (about: object, message: string) => void,
+): TurnBatch {
+  const device = from.twin.id;
+  const revision = from.revision + 1;
+  const records: PublishableRecord[] = [];
+  const sends: Send[] = [];
+  const replies: Reply[] = [];
+  let { twin, receipts } = from;
+  let durable = false;
+  let repeated = 0;
+  for (const named of turns) {
+    const receipt = receiptOf(receipts, named);
+    if (receipt !== null) {
+      repeated += 1;
+      replies.push(answerOf(receipt));
+      continue;
+    }
+    let reply: Reply | null = null;
+    let storing = false;
+    let index = 0;
+    for (const input of inputsOf(from.listening, named.input, twin, context.nowMs)) {
+      const outcome = guardedTurn(twin, input, context, onError);
+      for (const record of outcome.records) {
+        const id = publishedId(record, { turn: named.turn, index, revision, place: records.length });
+        records.push({ id, device, record });
+        index += 1;
+        storing ||= !isSoft(record);
+      }
+      twin = outcome.twin;
+      sends.push(...outcome.sends);
+      reply ??= outcome.reply;
+    }
+    reply ??= { kind: "done" };
+    if (storing) {
+      durable = true;
+      receipts = withReceipt(receipts, named, reply);
+    }
+    replies.push(reply);
+  }
+  return { twin, records, durable, receipts, sends, replies, repeated };
+}
+
+/** A message through a broker does not say by which session it came: the twin knows best. */
+function inputsOf(listening: EarlyListening, input: TwinInput, twin: Twin, nowMs: number): readonly TwinInput[] {
+  if (input.kind === "connected") return [input, ...listening.of(input.session.id, nowMs)];
+  if (!("session" in input) || input.session !== brokerSession) return [input];
+  const session = sessionOfBrokerMessage(twin, nowMs);
+  if (input.kind !== "listening") return [{ ...input, session } as TwinInput];
+  listening.note(input.to, nowMs);
+  return session === null ? [] : [{ ...input, session }];
+}
