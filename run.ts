@@ -29,7 +29,7 @@ import { openPool } from "./ports/postgres/pool.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
 import { openPostgresTimeSeries } from "./ports/time-series/postgres.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
-import { type Sinks, startSinks } from "./sinks/start.ts";
+import { type Sinks, startSinks } from "./sinks/thread.ts";
 
 export type Running = {
   readonly mqttPort: number;

@@ -1,6 +1,6 @@
 /**
  * The sinks' thread: every sink, retention, and a small pool of its own, so that neither decoding the log nor encoding
- * rows takes time from the messages. Started by start.ts.
+ * rows takes time from the messages. Started by thread.ts.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import type { PoolClient } from "pg";

@@ -18,10 +18,14 @@ export type DeviceChange = {
   /** Registered or deregistered in this batch: what was stored goes, before the rest is applied. */
   anew: boolean;
   registration: Registration | null;
+  /** When it was registered anew, epoch ms; null if it was not in this batch. */
+  registeredMs: number | null;
   presence: Presence | null;
   /** 0 if it was not seen. */
   lastSeenMs: number;
   position: Position | null;
+  /** When we heard of the position, epoch ms; 0 without one. */
+  positionMs: number;
 };
 
 export type CommandChange = {
@@ -74,7 +78,10 @@ export function positionOf({ latitude, longitude }: Readings): Position | null {
   return Math.abs(latitude) <= 90 && Math.abs(longitude) <= 180 ? { latitude, longitude } : null;
 }
 
-const nothing = { registration: null, presence: null, lastSeenMs: 0, position: null };
+const nothing = {
+  ...{ registration: null, registeredMs: null, presence: null },
+  ...{ lastSeenMs: 0, position: null, positionMs: 0 },
+};
 
 function changeDevice(devices: FleetChanges["devices"], id: string, record: TwinRecord): void {
   let change = devices.get(id);
@@ -85,11 +92,13 @@ function changeDevice(devices: FleetChanges["devices"], id: string, record: Twin
   change.lastSeenMs = Math.max(change.lastSeenMs, seenMs(record));
   switch (record.kind) {
     case "telemetry":
-      change.position = positionOf(record.readings) ?? change.position;
+      changePosition(change, positionOf(record.readings), record.atMs);
       break;
-    case "registered":
-      devices.set(id, { ...nothing, anew: true, registration: record.registration });
+    case "registered": {
+      const { registration, atMs: registeredMs } = record;
+      devices.set(id, { ...nothing, anew: true, registration, registeredMs });
       break;
+    }
     case "registrationChanged":
       change.registration = record.registration;
       break;
@@ -99,6 +108,12 @@ function changeDevice(devices: FleetChanges["devices"], id: string, record: Twin
     case "deregistered":
       devices.set(id, { ...nothing, anew: true });
   }
+}
+
+function changePosition(change: DeviceChange, position: Position | null, atMs: number): void {
+  if (position === null) return;
+  change.position = position;
+  change.positionMs = atMs;
 }
 
 function changeCommand(commands: FleetChanges["commands"], { offset, device, record }: DeviceEvent): void {

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { StaleProgress } from "../time-series/port.ts";
 import { encodeCursor } from "./cursor.ts";
 import { memoryFleetIndex } from "./memory.ts";
+import { fleetIndexPartitionsContract } from "./partitions-contract.ts";
 import { BadCursor, type DeviceEvent, type FleetIndex, type Page } from "./port.ts";
 import { cameOnline, deadLettered, fellSilent, noonMs, numbered, registered, requested, telemetry } from "./testing.ts";
 
@@ -10,8 +11,10 @@ export type Opened<Port> = { readonly port: Port; close(): Promise<void> };
 
 const all = { cursor: null, limit: 100 };
 
-/** The promises of `FleetIndex` (F1–F3), for every implementation. */
+/** The promises of `FleetIndex` (F1–F4), for every implementation. */
 export function fleetIndexContract(name: string, open: () => Promise<Opened<FleetIndex>>): void {
+  fleetIndexPartitionsContract(name, open);
+
   async function opened(): Promise<FleetIndex> {
     const { port, close } = await open();
     onTestFinished(close);
@@ -206,14 +209,25 @@ export function fleetIndexContract(name: string, open: () => Promise<Opened<Flee
 
     test("a cursor that is no cursor, or of another list, is refused", async () => {
       const port = await opened();
-      const offsets = [encodeCursor("device", "a"), "nonsense", "", "ZXZlbnQ6MQ==", encodeCursor("event", "1e3")];
-      for (const cursor of [...offsets, encodeCursor("event", -1), encodeCursor("event", "")])
+      const place = { atMs: noonMs, offset: 1, device: "a", kind: "presence" };
+      const event = encodeCursor("event", place);
+      const places = [
+        encodeCursor("device", "a"),
+        "nonsense",
+        "",
+        "ZXZlbnQ6MQ==",
+        encodeCursor("event", "1e3/1/a/presence"),
+      ];
+      places.push(
+        encodeCursor("event", { ...place, offset: -1 }),
+        encodeCursor("event", ""),
+        encodeCursor("event", "1"),
+      );
+      for (const cursor of places)
         await expect(port.events({ device: null }, { cursor, limit: 1 })).rejects.toBeInstanceOf(BadCursor);
-      for (const cursor of [encodeCursor("event", 1), "%", encodeCursor("device", "a\u0000")])
+      for (const cursor of [event, "%", encodeCursor("device", "a\u0000")])
         await expect(port.devices({}, { cursor, limit: 1 })).rejects.toBeInstanceOf(BadCursor);
-      await expect(
-        port.commands({ device: null }, { cursor: encodeCursor("event", 1), limit: 1 }),
-      ).rejects.toBeInstanceOf(BadCursor);
+      await expect(port.commands({ device: null }, { cursor: event, limit: 1 })).rejects.toBeInstanceOf(BadCursor);
     });
 
     test("events come newest first, of one device or all, by kind, in pages", async () => {

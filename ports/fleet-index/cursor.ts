@@ -1,11 +1,36 @@
 import { BadCursor } from "./port.ts";
 
-/** What a cursor goes on from: a device list after an id, everything else below an offset of the log. */
+/** What a cursor goes on from: a device list after an id, everything else below a place. */
 export type ListKind = "device" | "event" | "command";
 
+/**
+ * Where an item stands in a newest-first list: by its time, then as the logs say. The offsets of two partitions say
+ * nothing about each other, so that device and kind (empty for commands) decide what is left. Unique within a list.
+ */
+export type Place = {
+  readonly atMs: number;
+  readonly offset: number;
+  readonly device: string;
+  readonly kind: string;
+};
+
+/** Above every place. */
+export const newest: Place = { atMs: Number.POSITIVE_INFINITY, offset: 0, device: "", kind: "" };
+
+/** Negative if `a` is older than `b`. */
+export function comparePlaces(a: Place, b: Place): number {
+  return a.atMs - b.atMs || a.offset - b.offset || compare(a.device, b.device) || compare(a.kind, b.kind);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
 /** An opaque cursor: base64url of the list's kind and the last item's key. */
-export function encodeCursor(list: ListKind, key: string | number): string {
-  return Buffer.from(`${list}:${key}`).toString("base64url");
+export function encodeCursor(list: ListKind, key: string | Place): string {
+  // No device id holds a slash.
+  const text = typeof key === "string" ? key : `${key.atMs}/${key.offset}/${key.device}/${key.kind}`;
+  return Buffer.from(`${list}:${text}`).toString("base64url");
 }
 
 /** The id after which a list of devices goes on; null for its beginning. */
@@ -13,12 +38,14 @@ export function decodeIdCursor(cursor: string | null): string | null {
   return cursor === null ? null : decode("device", cursor);
 }
 
-/** The offset below which a newest-first list goes on; null for its beginning. */
-export function decodeOffsetCursor(list: "event" | "command", cursor: string | null): number | null {
-  if (cursor === null) return null;
-  const offset = Number(decode(list, cursor));
-  if (!Number.isSafeInteger(offset) || offset < 0 || encodeCursor(list, offset) !== cursor) throw bad(list, cursor);
-  return offset;
+/** The place below which a newest-first list goes on; `newest` for its beginning. */
+export function decodePlaceCursor(list: "event" | "command", cursor: string | null): Place {
+  if (cursor === null) return newest;
+  const [at, offset, device = "", kind = ""] = decode(list, cursor).split("/");
+  const place = { atMs: Number(at), offset: Number(offset), device, kind };
+  const whole = Number.isSafeInteger(place.atMs) && Number.isSafeInteger(place.offset) && place.offset >= 0;
+  if (!whole || device === "" || encodeCursor(list, place) !== cursor) throw bad(list, cursor);
+  return place;
 }
 
 function decode(list: ListKind, cursor: string): string {

@@ -13,10 +13,10 @@ test("an edge of presence carries the newest sighting and place along", () => {
   const lastSeen = new LastSeen(30_000);
   const position = { latitude: 1, longitude: 2 };
   step(lastSeen, { lastSeenMs: 100_000 });
-  step(lastSeen, { lastSeenMs: 110_000, position });
+  step(lastSeen, { lastSeenMs: 110_000, position, positionMs: 110_000 });
   step(lastSeen, { lastSeenMs: 120_000 });
   const edge = aChange({ presence: {} as DeviceChange["presence"] });
-  expect(lastSeen.due("a", edge)).toEqual({ lastSeenMs: 120_000, position });
+  expect(lastSeen.due("a", edge)).toEqual({ lastSeenMs: 120_000, position, positionMs: 110_000 });
 });
 
 test("what was not committed is due again", () => {
@@ -40,6 +40,23 @@ test("only devices that were seen lately, or have something unwritten, take memo
   expect(lastSeen.size).toBe(2);
 });
 
+test("what a silent device leaves unwritten waits, until it is settled", () => {
+  const lastSeen = new LastSeen(30_000);
+  const position = { latitude: 1, longitude: 2 };
+  step(lastSeen, { lastSeenMs: 100_000 });
+  step(lastSeen, { lastSeenMs: 110_000, position, positionMs: 110_000 });
+  expect(lastSeen.waiting(110_000).size).toBe(0);
+  const waiting = lastSeen.waiting(110_001);
+  expect([...waiting]).toEqual([["a", { lastSeenMs: 110_000, position, positionMs: 110_000 }]]);
+  step(lastSeen, { lastSeenMs: 111_000 });
+  lastSeen.settled(waiting);
+  expect([...lastSeen.waiting(200_000).values()]).toEqual([
+    { lastSeenMs: 111_000, position: null, positionMs: 110_000 },
+  ]);
+  lastSeen.settled(lastSeen.waiting(200_000));
+  expect(lastSeen.waiting(200_000).size).toBe(0);
+});
+
 /** What was due of the change; commits it. */
 function step(lastSeen: LastSeen, change: Partial<DeviceChange>, id = "a"): number | null {
   const whole = aChange(change);
@@ -49,5 +66,9 @@ function step(lastSeen: LastSeen, change: Partial<DeviceChange>, id = "a"): numb
 }
 
 function aChange(change: Partial<DeviceChange> = {}): DeviceChange {
-  return { anew: false, registration: null, presence: null, lastSeenMs: 0, position: null, ...change };
+  return {
+    ...{ anew: false, registration: null, registeredMs: null, presence: null },
+    ...{ lastSeenMs: 0, position: null, positionMs: 0 },
+    ...change,
+  };
 }

@@ -2,9 +2,9 @@
 import { isEnded } from "../../core/device/commands.ts";
 import { isConnected, statusOf } from "../../core/device/presence.ts";
 import type { TwinRecord } from "../../core/device/records.ts";
-import { type Progress, StaleProgress } from "../time-series/port.ts";
+import { memoryProgress } from "../time-series/memory.ts";
 import { type Position, positionOf, seenMs } from "./changes.ts";
-import { decodeIdCursor, decodeOffsetCursor, encodeCursor } from "./cursor.ts";
+import { comparePlaces, decodeIdCursor, decodePlaceCursor, encodeCursor, type Place } from "./cursor.ts";
 import {
   type CommandSummary,
   type DeviceEvent,
@@ -16,11 +16,18 @@ import {
 } from "./port.ts";
 import { statsOf } from "./stats.ts";
 
-type StoredDevice = DeviceSummary & { readonly position: Position | null };
+type StoredDevice = DeviceSummary & {
+  readonly position: Position | null;
+  /** What was seen before does not count; 0 where the log is in order. */
+  readonly registeredMs: number;
+};
+/** Of devices that are there and of others: a registration may come after what was seen. */
+type Sighting = { seenMs: number; position: Position | null; positionMs: number };
 type StoredCommand = CommandSummary & { readonly offset: number };
 
 export function memoryFleetIndex(): FleetIndex {
-  let stored = 0;
+  const stored = memoryProgress();
+  const sightings = new Map<string, Sighting>();
   const devices = new Map<string, StoredDevice>();
   const commands = new Map<string, StoredCommand>();
   const deadLetters = new Map<string, number>();
@@ -31,19 +38,20 @@ export function memoryFleetIndex(): FleetIndex {
   }
 
   return {
-    async progress() {
-      return stored;
-    },
-    async apply(entries, { from, to }: Progress) {
-      if (from !== stored) throw new StaleProgress(`progress is ${stored}, not ${from}; go on from there`);
+    progress: async () => stored.in("") ?? 0,
+    progressIn: async (partition) => stored.in(partition),
+    async apply(entries, progress) {
+      stored.move(progress);
       for (const { device, offset, record } of entries) {
-        applyToDevices(devices, device, record);
+        if (progress.partition === undefined) applyToDevices(devices, device, record);
+        else applyInAnyOrder(devices, sightings, device, record);
         applyToCommands(commands, device, offset, record);
         if (isEvent(record)) events.push({ device, offset, record });
         if (record.kind === "deadLettered") deadLetters.set(record.reason, (deadLetters.get(record.reason) ?? 0) + 1);
       }
-      stored = to;
     },
+    // Nothing waits here.
+    async settleSightings() {},
     async device(id) {
       const device = devices.get(id);
       return device === undefined ? null : summaryOf(device);
@@ -71,20 +79,21 @@ export function memoryFleetIndex(): FleetIndex {
       return Object.fromEntries(deadLetters);
     },
     async events({ device, kinds }, { cursor, limit }) {
-      const below = decodeOffsetCursor("event", cursor) ?? Number.POSITIVE_INFINITY;
+      const below = decodePlaceCursor("event", cursor);
       const found = events
-        .filter((event) => event.offset < below && (device === null || event.device === device))
+        .filter((event) => comparePlaces(eventPlace(event), below) < 0 && (device === null || event.device === device))
         .filter(({ record }) => kinds === undefined || kinds.includes(record.kind))
-        .reverse();
-      return page(found, limit, ({ offset }) => encodeCursor("event", offset));
+        .sort((a, b) => comparePlaces(eventPlace(b), eventPlace(a)));
+      return page(found, limit, (event) => encodeCursor("event", eventPlace(event)));
     },
     async commands({ device, state }, { cursor, limit }) {
-      const below = decodeOffsetCursor("command", cursor) ?? Number.POSITIVE_INFINITY;
+      const below = decodePlaceCursor("command", cursor);
       const found = [...commands.values()]
-        .filter((command) => command.offset < below && (device === null || command.device === device))
+        .filter((command) => comparePlaces(commandPlace(command), below) < 0)
+        .filter((command) => device === null || command.device === device)
         .filter((command) => state === undefined || command.state === state)
-        .sort((a, b) => b.offset - a.offset);
-      const { items, next } = page(found, limit, ({ offset }) => encodeCursor("command", offset));
+        .sort((a, b) => comparePlaces(commandPlace(b), commandPlace(a)));
+      const { items, next } = page(found, limit, (command) => encodeCursor("command", commandPlace(command)));
       return { items: items.map(withoutOffset), next };
     },
     async command(device, command) {
@@ -97,6 +106,37 @@ export function memoryFleetIndex(): FleetIndex {
         if (isEnded(state) && updatedAtMs < epochMs) commands.delete(key);
     },
   };
+}
+
+function eventPlace({ offset, device, record: { atMs, kind } }: DeviceEvent): Place {
+  return { atMs, offset, device, kind };
+}
+
+function commandPlace({ createdAtMs: atMs, offset, device }: StoredCommand): Place {
+  return { atMs, offset, device, kind: "" };
+}
+
+/** Records of one device by several partitions: sightings and registrations meet by their times. */
+function applyInAnyOrder(
+  devices: Map<string, StoredDevice>,
+  sightings: Map<string, Sighting>,
+  id: string,
+  record: TwinRecord,
+): void {
+  const known = sightings.get(id) ?? { seenMs: 0, position: null, positionMs: 0 };
+  const position = record.kind === "telemetry" ? positionOf(record.readings) : null;
+  const located = position === null ? known : { position, positionMs: record.atMs };
+  const sighting = { ...known, ...located, seenMs: Math.max(known.seenMs, seenMs(record)) };
+  sightings.set(id, sighting);
+  applyToDevices(devices, id, record);
+  const device = devices.get(id);
+  if (device === undefined) return;
+  const registeredMs = record.kind === "registered" ? record.atMs : device.registeredMs;
+  const lastSeenMs = sighting.seenMs >= registeredMs ? sighting.seenMs : 0;
+  devices.set(id, {
+    ...device,
+    ...{ registeredMs, lastSeenMs, position: sighting.positionMs >= registeredMs ? sighting.position : null },
+  });
 }
 
 function applyToDevices(devices: Map<string, StoredDevice>, id: string, record: TwinRecord): void {
@@ -117,7 +157,10 @@ function applyToDevices(devices: Map<string, StoredDevice>, id: string, record: 
 function newDevice(
   id: string,
 ): Omit<StoredDevice, "type" | "region" | "location" | "tags" | "firmwareVersion" | "createdAtMs"> {
-  return { id, status: "offline", sinceMs: 0, lastSeenMs: 0, connected: false, flapping: false, position: null };
+  return {
+    ...{ id, status: "offline", sinceMs: 0, lastSeenMs: 0, connected: false, flapping: false },
+    ...{ position: null, registeredMs: 0 },
+  };
 }
 
 function presenceOf({ presence }: Extract<TwinRecord, { kind: "presence" }>) {
@@ -168,7 +211,7 @@ function page<T>(found: readonly T[], limit: number, cursorOf: (item: T) => stri
   return { items, next: found.length > limit ? cursorOf(items.at(-1)!) : null };
 }
 
-function summaryOf({ position: _, ...summary }: StoredDevice): DeviceSummary {
+function summaryOf({ position: _, registeredMs: __, ...summary }: StoredDevice): DeviceSummary {
   return summary;
 }
 

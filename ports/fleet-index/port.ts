@@ -31,7 +31,7 @@ export function isEvent(record: TwinRecord): boolean {
   return record.kind !== "telemetry" && record.kind !== "seen" && record.kind !== "listening";
 }
 
-/** A record of a device as apps see it: newest first in `events`. */
+/** A record of a device as apps see it, at its place in its log: newest first in `events`. */
 export type DeviceEvent = { readonly offset: number; readonly device: string; readonly record: TwinRecord };
 
 export type CommandSummary = {
@@ -72,13 +72,25 @@ export type Page<T> = { readonly items: readonly T[]; readonly next: string | nu
  * What apps list and search: a projection of the event log with its own progress.
  *
  * F1 `apply` folds log entries in and moves the progress in one transaction; a `from` that is not the stored
- *    progress throws `StaleProgress` and changes nothing.
+ *    progress throws `StaleProgress` and changes nothing. Each partition has a progress of its own and waits for none
+ *    of the others, except for a moment where both have to do with one device; one that was never applied begins at any
+ *    `from`.
  * F2 Pages are keyset pages: a device that is there throughout appears exactly once, whatever changes meanwhile.
  * F3 A deregistered device is in no list and no number; its events and commands stay.
+ * F4 In whatever order and however mixed the partitions of a log are applied, the index is the same in the end, as long
+ *    as times are true: a device is registered before or after its telemetry comes, or not at all.
  */
 export interface FleetIndex {
+  /** In the log of the embedded mode: 0 at first. */
   progress(): Promise<number>;
+  /** In a partition; null: it has never been there. */
+  progressIn(partition: string): Promise<number | null>;
   apply(entries: readonly DeviceEvent[], progress: Progress): Promise<void>;
+  /**
+   * Writes when and where devices were last seen, of those that were silent since `beforeMs`: telemetry alone is not
+   * written with each batch, and their going offline comes by another partition. To be called every few seconds.
+   */
+  settleSightings(beforeMs: number): Promise<void>;
   device(id: string): Promise<DeviceSummary | null>;
   /** By id, ascending. A malformed cursor throws `BadCursor`. */
   devices(filter: DeviceFilter, page: { cursor: string | null; limit: number }): Promise<Page<DeviceSummary>>;

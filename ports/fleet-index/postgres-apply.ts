@@ -1,6 +1,6 @@
 /**
  * The writing half of the fleet index: a batch's changes as a handful of statements over arrays, inside the caller's
- * transaction.
+ * transaction. What the log of the embedded mode says in order comes in order; of partitions see postgres-sightings.ts.
  */
 import type { ClientBase } from "pg";
 import { isConnected, statusOf } from "../../core/device/presence.ts";
@@ -9,6 +9,7 @@ import { storableJson, storableText } from "../time-series/storable-text.ts";
 import type { CommandChange, DeviceChange, FleetChanges } from "./changes.ts";
 import type { Seen } from "./last-seen.ts";
 import type { DeviceEvent } from "./port.ts";
+import { lockDevices, mergedSeen, putSightings, since, takeDevices, unseen } from "./postgres-sightings.ts";
 
 /** @param due what of a device's sightings is worth a write */
 export async function applyChanges(
@@ -17,22 +18,81 @@ export async function applyChanges(
   due: (id: string, change: DeviceChange) => Seen | null,
 ): Promise<void> {
   const devices = [...changes.devices];
-  const commands = [...changes.commands.values()];
   await deleteDevices(
     client,
     devices.filter(([, { anew }]) => anew).map(([id]) => id),
   );
   await putRegistrations(
     client,
-    devices.flatMap(([id, { registration }]) => (registration === null ? [] : [{ id, registration }])),
+    devices.flatMap(([id, { registration }]) => (registration === null ? [] : [{ id, registration, ...inOrder }])),
   );
-  await updateDevices(
+  await updateDevices(client, updatesOf(devices, due));
+  await applyRest(client, changes);
+}
+
+/** A registration that is applied in the log's order: everything after it is applied after it. */
+const inOrder = { registeredMs: null, seen: unseen };
+
+/** The same for the changes of a partition, while others are applied that have to do with the same devices. */
+export async function applyPartitionChanges(
+  client: ClientBase,
+  changes: FleetChanges,
+  due: (id: string, change: DeviceChange) => Seen | null,
+): Promise<void> {
+  const devices = [...changes.devices];
+  const anew = devices.filter(([, change]) => change.anew);
+  const updates = updatesOf(devices, due);
+  const touched = new Set([...updates, ...anew.map(([id]) => ({ id }))].map(({ id }) => id));
+  const known = await lockDevices(client, [...touched]);
+  const ended = await takeDevices(
     client,
-    devices.flatMap(([id, change]) => {
-      const seen = due(id, change);
-      return seen === null && change.presence === null ? [] : [{ id, presence: change.presence, seen }];
+    anew.map(([id]) => id).filter((id) => known.has(storableText(id))),
+  );
+  const left = new Map(anew.map(([id]) => [id, ended.get(storableText(id)) ?? unseen]));
+  for (const { id, seen } of updates) {
+    const { anew: isAnew, registration } = changes.devices.get(id)!;
+    const homeless = isAnew ? registration === null : !known.has(storableText(id));
+    if (homeless && seen !== null) left.set(id, mergedSeen(left.get(id) ?? unseen, seen));
+  }
+  const waiting = await putSightings(client, left);
+  await putRegistrations(
+    client,
+    devices.flatMap(([id, { registration, registeredMs }]) => {
+      if (registration === null) return [];
+      const seen = registeredMs === null ? unseen : since(registeredMs, waiting.get(storableText(id)));
+      return [{ id, registration, registeredMs, seen }];
     }),
   );
+  // Those that were not known are among them: their registration may just have come (K3).
+  await updateDevices(client, updates);
+  await applyRest(client, changes);
+}
+
+/** Sightings alone, of devices that may be there or not. */
+export async function applySightings(client: ClientBase, sightings: ReadonlyMap<string, Seen>): Promise<void> {
+  const known = await lockDevices(client, [...sightings.keys()]);
+  await putSightings(client, new Map([...sightings].filter(([id]) => !known.has(storableText(id)))));
+  await updateDevices(
+    client,
+    [...sightings].map(([id, seen]) => ({ id, presence: null, seen })),
+  );
+}
+
+type DeviceUpdate = { readonly id: string; readonly presence: DeviceChange["presence"]; readonly seen: Seen | null };
+
+function updatesOf(
+  devices: readonly (readonly [string, DeviceChange])[],
+  due: (id: string, change: DeviceChange) => Seen | null,
+): DeviceUpdate[] {
+  return devices.flatMap(([id, change]) => {
+    const seen = due(id, change);
+    return seen === null && change.presence === null ? [] : [{ id, presence: change.presence, seen }];
+  });
+}
+
+/** What has to do with no device's row. */
+async function applyRest(client: ClientBase, changes: FleetChanges): Promise<void> {
+  const commands = [...changes.commands.values()];
   await insertEvents(client, changes.events);
   await putCommands(
     client,
@@ -49,14 +109,25 @@ async function deleteDevices(client: ClientBase, ids: readonly string[]): Promis
   if (ids.length > 0) await client.query("delete from devices where id = any($1)", [ids]);
 }
 
-async function putRegistrations(client: ClientBase, rows: { id: string; registration: Registration }[]): Promise<void> {
+type DeviceRegistration = {
+  readonly id: string;
+  readonly registration: Registration;
+  /** Null where no older sighting can come later. */
+  readonly registeredMs: number | null;
+  readonly seen: Seen;
+};
+
+async function putRegistrations(client: ClientBase, rows: readonly DeviceRegistration[]): Promise<void> {
   if (rows.length === 0) return;
   const column = <T>(of: (registration: Registration) => T) => rows.map(({ registration }) => of(registration));
   await client.query(
-    `insert into devices (id, type, region, location, firmware_version, tags, created_at)
-     select id, type, region, location::jsonb, firmware, tags::jsonb, ${fromMs("created")}
-     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[])
-       as u (id, type, region, location, firmware, tags, created)
+    `insert into devices (id, type, region, location, firmware_version, tags, created_at, registered_at, last_seen,
+       located_at, latitude, longitude)
+     select id, type, region, location::jsonb, firmware, tags::jsonb, ${fromMs("created")}, ${fromMs("registered")},
+       ${fromMs("seen")}, ${fromMs("located")}, latitude, longitude
+     from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::float8[], $8::float8[],
+         $9::float8[], $10::float8[], $11::float8[], $12::float8[])
+       as u (id, type, region, location, firmware, tags, created, registered, seen, located, latitude, longitude)
      on conflict (id) do update set type = excluded.type, region = excluded.region, location = excluded.location,
        firmware_version = excluded.firmware_version, tags = excluded.tags, created_at = excluded.created_at`,
     [
@@ -67,14 +138,13 @@ async function putRegistrations(client: ClientBase, rows: { id: string; registra
       column(({ firmwareVersion }) => (firmwareVersion === null ? null : storableText(firmwareVersion))),
       column(({ tags }) => storableJson(tags)),
       column(({ createdAtMs }) => createdAtMs),
+      rows.map(({ registeredMs }) => registeredMs),
+      ...seenColumns(rows.map(({ seen }) => seen)),
     ],
   );
 }
 
-async function updateDevices(
-  client: ClientBase,
-  rows: { id: string; presence: DeviceChange["presence"]; seen: Seen | null }[],
-): Promise<void> {
+async function updateDevices(client: ClientBase, rows: readonly DeviceUpdate[]): Promise<void> {
   if (rows.length === 0) return;
   const presence = <T>(of: (presence: NonNullable<DeviceChange["presence"]>) => T) =>
     rows.map((row) => (row.presence === null ? null : of(row.presence)));
@@ -82,10 +152,12 @@ async function updateDevices(
     `update devices d set
        status = coalesce(u.status, d.status), since = coalesce(${fromMs("u.since")}, d.since),
        connected = coalesce(u.connected, d.connected), flapping = coalesce(u.flapping, d.flapping),
-       last_seen = greatest(d.last_seen, ${fromMs("u.seen")}),
-       latitude = coalesce(u.latitude, d.latitude), longitude = coalesce(u.longitude, d.longitude)
-     from unnest($1::text[], $2::text[], $3::float8[], $4::boolean[], $5::boolean[], $6::float8[], $7::float8[], $8::float8[])
-       as u (id, status, since, connected, flapping, seen, latitude, longitude)
+       last_seen = case when ${counts("u.seen")} then greatest(d.last_seen, ${fromMs("u.seen")}) else d.last_seen end,
+       located_at = case when ${counts("u.located")} then ${fromMs("u.located")} else d.located_at end,
+       latitude = case when ${counts("u.located")} then u.latitude else d.latitude end,
+       longitude = case when ${counts("u.located")} then u.longitude else d.longitude end
+     from unnest($1::text[], $2::text[], $3::float8[], $4::boolean[], $5::boolean[], $6::float8[], $7::float8[], $8::float8[], $9::float8[])
+       as u (id, status, since, connected, flapping, seen, located, latitude, longitude)
      where d.id = u.id`,
     [
       rows.map(({ id }) => storableText(id)),
@@ -93,11 +165,24 @@ async function updateDevices(
       presence(({ sinceMs }) => sinceMs),
       presence(isConnected),
       presence(({ flapping }) => flapping),
-      rows.map(({ seen }) => seen?.lastSeenMs ?? null),
-      rows.map(({ seen }) => seen?.position?.latitude ?? null),
-      rows.map(({ seen }) => seen?.position?.longitude ?? null),
+      ...seenColumns(rows.map(({ seen }) => seen ?? unseen)),
     ],
   );
+}
+
+/** Seen, located, latitude, longitude. */
+function seenColumns(seen: readonly Seen[]): (number | null)[][] {
+  return [
+    seen.map(({ lastSeenMs }) => lastSeenMs || null),
+    seen.map(({ positionMs }) => positionMs || null),
+    seen.map(({ position }) => position?.latitude ?? null),
+    seen.map(({ position }) => position?.longitude ?? null),
+  ];
+}
+
+/** Whether that time is one of the device's registration (K1). */
+function counts(time: string): string {
+  return `(${time} is not null and ${fromMs(time)} >= coalesce(d.registered_at, '-infinity'))`;
 }
 
 async function insertEvents(client: ClientBase, events: readonly DeviceEvent[]): Promise<void> {
@@ -162,11 +247,13 @@ async function moveCommands(client: ClientBase, changes: readonly CommandChange[
 
 async function countDeadLetters(client: ClientBase, counts: ReadonlyMap<string, number>): Promise<void> {
   if (counts.size === 0) return;
+  // Partitions share these rows: in one order, so that two cannot wait for each other.
+  const reasons = [...counts.keys()].sort();
   await client.query(
     `insert into dead_letter_counts (reason, count)
      select reason, count from unnest($1::text[], $2::bigint[]) as u (reason, count)
      on conflict (reason) do update set count = dead_letter_counts.count + excluded.count`,
-    [[...counts.keys()].map(storableText), [...counts.values()]],
+    [reasons.map(storableText), reasons.map((reason) => counts.get(reason)!)],
   );
 }
 

@@ -4,13 +4,14 @@
  */
 import type { Pool } from "pg";
 import type { TwinRecord } from "../../core/device/records.ts";
-import { ensureSchema, inTransaction, moveProgress, readProgress } from "../time-series/sink-offsets.ts";
+import { ensureSchema, inTransactionAgain, moveProgress, readProgress } from "../time-series/sink-offsets.ts";
 import { storableText } from "../time-series/storable-text.ts";
 import { changesOf } from "./changes.ts";
-import { decodeIdCursor, decodeOffsetCursor, encodeCursor } from "./cursor.ts";
+import { decodeIdCursor, decodePlaceCursor, encodeCursor, type Place } from "./cursor.ts";
 import { LastSeen } from "./last-seen.ts";
 import type { CommandSummary, DeviceEvent, DeviceFilter, DeviceSummary, FleetIndex, FleetStats, Page } from "./port.ts";
-import { applyChanges } from "./postgres-apply.ts";
+import { applyChanges, applyPartitionChanges, applySightings } from "./postgres-apply.ts";
+import { forgetSightings } from "./postgres-sightings.ts";
 import { commandColumns, commandOf, deviceColumns, deviceOf } from "./rows.ts";
 import { fleetSchema, isLocated } from "./schema.ts";
 import { statsOf } from "./stats.ts";
@@ -24,21 +25,34 @@ const endedStates = ["succeeded", "failed", "rejected", "expired", "cancelled"];
 /** Makes its tables if they are missing. @param clock epoch ms: how old cached numbers are */
 export async function openPostgresFleetIndex(pool: Pool, clock: () => number = Date.now): Promise<FleetIndex> {
   await ensureSchema(pool, consumer, fleetSchema);
-  const lastSeen = new LastSeen(lastSeenIntervalMs);
+  const lastSeenIn = new Map<string, LastSeen>();
   let cachedStats: { atMs: number; stats: Promise<FleetStats> } | null = null;
 
   return {
-    progress: () => readProgress(pool, consumer),
+    progress: async () => (await readProgress(pool, consumer)) ?? 0,
+    progressIn: (partition) => readProgress(pool, consumer, partition),
     async apply(entries, progress) {
       const changes = changesOf(entries);
-      await inTransaction(pool, async (client) => {
+      const { partition } = progress;
+      const lastSeen = lastSeenIn.get(partition ?? "") ?? new LastSeen(lastSeenIntervalMs);
+      lastSeenIn.set(partition ?? "", lastSeen);
+      const applyAll = partition === undefined ? applyChanges : applyPartitionChanges;
+      await inTransactionAgain(pool, async (client) => {
         // The log has what a crash takes back, progress included: no need to wait for the disk.
         await client.query("set local synchronous_commit = off");
         await moveProgress(client, consumer, progress);
-        await applyChanges(client, changes, (id, change) => lastSeen.due(id, change));
+        await applyAll(client, changes, (id, change) => lastSeen.due(id, change));
       });
       lastSeen.commit(changes.devices);
       cachedStats = null;
+    },
+    async settleSightings(beforeMs) {
+      for (const lastSeen of lastSeenIn.values()) {
+        const waiting = lastSeen.waiting(beforeMs);
+        if (waiting.size === 0) continue;
+        await inTransactionAgain(pool, (client) => applySightings(client, waiting));
+        lastSeen.settled(waiting);
+      }
     },
     async device(id) {
       const { rows } = await pool.query(`select ${deviceColumns} from devices where id = $1`, [storableText(id)]);
@@ -135,14 +149,15 @@ async function events(
   { device, kinds }: { device: string | null; kinds?: readonly TwinRecord["kind"][] },
   { cursor, limit }: PageRequest,
 ): Promise<Page<DeviceEvent>> {
-  const below = decodeOffsetCursor("event", cursor) ?? Number.MAX_SAFE_INTEGER;
-  const newest = "order by log_offset desc limit $2";
-  const values: unknown[] = [below, limit + 1, [...new Set(kinds ?? eventKinds)]];
+  const newest = "order by at desc, log_offset desc, device_id desc, kind desc limit $1";
+  const below = decodePlaceCursor("event", cursor);
+  const values: unknown[] = [limit + 1, ...valuesOf(below), below.kind, [...new Set(kinds ?? eventKinds)]];
   if (device !== null) values.push(storableText(device));
   const { rows } = await pool.query(
-    `select e.* from unnest($3::text[]) as wanted, lateral (
-       select log_offset, device_id, body from device_events
-       where kind = wanted and log_offset < $1 ${device === null ? "" : "and device_id = $4"} ${newest}) as e
+    `select e.* from unnest($6::text[]) as wanted, lateral (
+       select at, log_offset, device_id, kind, body from device_events
+       where kind = wanted and (at, log_offset, device_id, kind) < (${place}, $5)
+         ${device === null ? "" : "and device_id = $7"} ${newest}) as e
      ${newest}`,
     values,
   );
@@ -151,7 +166,16 @@ async function events(
     device: row.device_id as string,
     record: JSON.parse(row.body) as TwinRecord,
   }));
-  return pageOf(found, limit, ({ offset }) => encodeCursor("event", offset));
+  return pageOf(found, limit, ({ offset, device, record: { atMs, kind } }) =>
+    encodeCursor("event", { atMs, offset, device, kind }),
+  );
+}
+
+/** A place's time, offset and device as parameters. */
+const place = "to_timestamp($2::double precision / 1000), $3::bigint, $4";
+
+function valuesOf({ atMs, offset, device }: Place): unknown[] {
+  return [atMs, offset, storableText(device)];
 }
 
 /** Of all devices: the newest of each state, as with events. */
@@ -160,22 +184,28 @@ async function commands(
   { device, state }: Parameters<FleetIndex["commands"]>[0],
   { cursor, limit }: PageRequest,
 ): Promise<Page<CommandSummary>> {
-  const below = decodeOffsetCursor("command", cursor) ?? Number.MAX_SAFE_INTEGER;
-  const newest = "order by log_offset desc limit $2";
+  const newest = "order by created_at desc, log_offset desc, device_id desc limit $1";
+  const older = `(created_at, log_offset, device_id) < (${place})`;
+  const values = [limit + 1, ...valuesOf(decodePlaceCursor("command", cursor))];
   const states = state === undefined ? [...openStates, ...endedStates] : [state];
   const { rows } =
     device === null
       ? await pool.query(
-          `select c.* from unnest($3::text[]) as wanted, lateral (
-             select * from commands where state = wanted and log_offset < $1 ${newest}) as c
+          `select c.* from unnest($5::text[]) as wanted, lateral (
+             select * from commands where state = wanted and ${older} ${newest}) as c
            ${newest}`,
-          [below, limit + 1, states],
+          [...values, states],
         )
-      : await pool.query(
-          `select * from commands where device_id = $4 and log_offset < $1 and state = any($3) ${newest}`,
-          [below, limit + 1, states, storableText(device)],
-        );
-  const { items, next } = pageOf(rows, limit, (row) => encodeCursor("command", Number(row.log_offset)));
+      : await pool.query(`select * from commands where device_id = $6 and state = any($5) and ${older} ${newest}`, [
+          ...values,
+          states,
+          storableText(device),
+        ]);
+  const { items, next } = pageOf(rows, limit, (row) =>
+    encodeCursor("command", {
+      ...{ atMs: row.created_at.getTime(), offset: Number(row.log_offset), device: row.device_id, kind: "" },
+    }),
+  );
   return { items: items.map(commandOf), next };
 }
 
@@ -194,6 +224,7 @@ async function trim(pool: Pool, epochMs: number): Promise<void> {
     "delete from commands where state = any($1) and updated_at < to_timestamp($2::double precision / 1000)",
     [endedStates, epochMs],
   );
+  await forgetSightings(pool, epochMs);
 }
 
 /** `found` holds one more than the page, if there is more. */

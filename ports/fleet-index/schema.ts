@@ -1,7 +1,12 @@
 /**
  * Tables of the fleet index. Ids and the words that lists are filtered by are compared bytewise: their order means
  * nothing to people, and bytes are quick. What is only kept is JSON text, which holds any string.
+ *
+ * Lists that are newest first go by time, offset, device (cursor.ts): of several partitions' records only the time says
+ * which is newer. Tables of versions that went by the offset alone are altered; their rows stay.
  */
+import { sightingsSchema } from "./postgres-sightings.ts";
+
 export const fleetSchema = `
   create table if not exists devices (
     id text collate "C" primary key,
@@ -20,6 +25,9 @@ export const fleetSchema = `
     latitude double precision,
     longitude double precision
   ) with (fillfactor = 85);
+  -- Only where the log has partitions: when the record of its registration was made, and when it measured its place.
+  alter table devices add column if not exists registered_at timestamptz;
+  alter table devices add column if not exists located_at timestamptz;
   create index if not exists devices_by_region on devices (region, id);
   create index if not exists devices_by_type on devices (type, id);
   create index if not exists devices_by_status on devices (status, id);
@@ -32,11 +40,13 @@ export const fleetSchema = `
     device_id text collate "C" not null,
     kind text collate "C" not null,
     at timestamptz not null,
-    body text not null,
-    -- No index on the offset alone: looking for a rare kind, PostgreSQL would walk all events by it.
-    primary key (kind, log_offset)
+    body text not null
   );
-  create index if not exists device_events_by_device on device_events (device_id, kind, log_offset);
+  -- No index on the time alone: looking for a rare kind, PostgreSQL would walk all events by it.
+  create index if not exists device_events_newest on device_events (kind, at, log_offset);
+  create index if not exists device_events_of_device on device_events (device_id, kind, at, log_offset);
+  alter table device_events drop constraint if exists device_events_pkey;
+  drop index if exists device_events_by_device;
   create index if not exists device_events_times on device_events using brin (at);
 
   create table if not exists commands (
@@ -54,10 +64,13 @@ export const fleetSchema = `
     reason text,
     primary key (device_id, id)
   );
-  create index if not exists commands_by_device on commands (device_id, log_offset);
-  create index if not exists commands_by_state on commands (state, log_offset);
+  create index if not exists commands_of_device on commands (device_id, created_at, log_offset);
+  create index if not exists commands_in_state on commands (state, created_at, log_offset);
+  drop index if exists commands_by_device;
+  drop index if exists commands_by_state;
 
   create table if not exists dead_letter_counts (reason text collate "C" primary key, count bigint not null);
+  ${sightingsSchema}
 `;
 
 /** As in the partial index, word for word: else PostgreSQL does not use it. */

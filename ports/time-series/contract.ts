@@ -82,6 +82,22 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       expect((await port.query(aQuery())).points).toHaveLength(1);
     });
 
+    test("each partition has a progress of its own, and a stale one harms no other", async () => {
+      const port = await opened();
+      const [one, two] = ["iot-telemetry/0", "iot-telemetry/1"];
+      expect(await port.progressIn(one)).toBeNull();
+      await Promise.all([
+        port.write([aRow({ offset: 5 })], { from: 5, to: 6, partition: one }),
+        port.write([aRow({ device: "pump-5", offset: 5 })], { from: 0, to: 6, partition: two }),
+      ]);
+      const again = port.write([aRow({ offset: 5 })], { from: 5, to: 6, partition: one });
+      await expect(again).rejects.toBeInstanceOf(StaleProgress);
+      await port.write([aRow({ device: "pump-5", offset: 6 })], { from: 6, to: 9, partition: two });
+      expect([await port.progressIn(one), await port.progressIn(two), await port.progress()]).toEqual([6, 9, 0]);
+      expect((await port.query(aQuery())).points).toHaveLength(1);
+      expect((await port.query(aQuery({ device: "pump-5" }))).points).toHaveLength(2);
+    });
+
     test("progress moves over records that hold no readings", async () => {
       const port = await opened();
       await port.write([], { from: 0, to: 40 });

@@ -12,18 +12,15 @@ import { keptDays } from "./retention-days.ts";
 
 /** The time series as an array: for tests and for the smallest of set-ups. Nothing outlives the process. */
 export function memoryTimeSeries(): TimeSeries {
-  let stored = 0;
+  const stored = memoryProgress();
   let rows: SeriesRow[] = [];
 
   return {
-    async progress() {
-      return stored;
-    },
+    progress: async () => stored.in("") ?? 0,
+    progressIn: async (partition) => stored.in(partition),
     async write(added: readonly SeriesRow[], progress: Progress) {
-      if (progress.from !== stored)
-        throw new StaleProgress(`progress is ${stored}, not ${progress.from}; read it again`);
+      stored.move(progress);
       rows = rows.concat(added);
-      stored = progress.to;
     },
     async query(query: SeriesQuery) {
       const found = rows
@@ -40,6 +37,19 @@ export function memoryTimeSeries(): TimeSeries {
       const dropped = rows.filter((row) => isPast(row.tsMs) && row.receivedAtMs < cutoffMs);
       rows = rows.filter((row) => !dropped.includes(row));
       return [...new Set(dropped.map((row) => nameOf(row.tsMs)))].sort();
+    },
+  };
+}
+
+/** Where a consumer stands, by partition; the embedded log is "". */
+export function memoryProgress() {
+  const stored = new Map([["", 0]]);
+  return {
+    in: (partition: string) => stored.get(partition) ?? null,
+    move({ from, to, partition = "" }: Progress): void {
+      const at = stored.get(partition) ?? from;
+      if (from !== at) throw new StaleProgress(`progress is ${at}, not ${from}; go on from there`);
+      stored.set(partition, to);
     },
   };
 }

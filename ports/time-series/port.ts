@@ -6,7 +6,7 @@ export type SeriesRow = {
   readonly value: number | boolean | string;
   readonly tags: Readonly<Record<string, string>> | null;
   readonly receivedAtMs: number;
-  /** Offset of the record in the event log: with device and metric it names the row. */
+  /** Offset of the record in its log: with device and metric it names the row (a device's telemetry is in one log). */
   readonly offset: number;
 };
 
@@ -35,20 +35,30 @@ export type SeriesAnswer =
   /** Numbers (and booleans as 0 and 1) in buckets of `bucketMs`, empty ones left out. Strings have no buckets: the newest `maxPoints` come raw. */
   | { readonly kind: "buckets"; readonly bucketMs: number; readonly points: Bucket[] };
 
-/** A step of a consumer of the log: from the offset it stood at to the one where it goes on. */
-export type Progress = { readonly from: number; readonly to: number };
+/** A step of a consumer of a log: from the offset it stood at to the one where it goes on. */
+export type Progress = {
+  readonly from: number;
+  readonly to: number;
+  /** Which log, "iot-telemetry/3": absent, the one of the embedded mode. */
+  readonly partition?: string;
+};
 
 /**
  * Telemetry as time series.
  *
  * S1 `write` commits its rows and the consumer's progress in one transaction: whatever is delivered twice, the
- *    effect is once. A `from` that is not the stored progress throws `StaleProgress` and writes nothing.
+ *    effect is once. A `from` that is not the stored progress throws `StaleProgress` and writes nothing. Each partition
+ *    has a progress of its own, and writes to different ones wait for nothing of each other. A partition that was never
+ *    written to begins at any `from`.
  * S2 Two readings of one metric with the same time are two rows.
  * S3 Retention counts from a reading's own time for recent data, and from its arrival for history that was
  *    loaded late: nothing is dropped within `keepMs` of its arrival.
  */
 export interface TimeSeries {
+  /** In the log of the embedded mode: 0 at first. */
   progress(): Promise<number>;
+  /** In a partition; null: it has never been there. */
+  progressIn(partition: string): Promise<number | null>;
   write(rows: readonly SeriesRow[], progress: Progress): Promise<void>;
   query(query: SeriesQuery): Promise<SeriesAnswer>;
   /** Names of the metrics that the device has ever sent (within retention), sorted. */

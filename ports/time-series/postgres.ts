@@ -18,7 +18,8 @@ const consumer = "timeseries";
 export async function openPostgresTimeSeries(pool: Pool): Promise<TimeSeries> {
   await ensureSchema(pool, consumer, telemetrySchema);
   return {
-    progress: () => readProgress(pool, consumer),
+    progress: async () => (await readProgress(pool, consumer)) ?? 0,
+    progressIn: (partition) => readProgress(pool, consumer, partition),
     write: (rows, progress) => write(pool, rows, progress),
     query: (query) => answer(pool, query),
     metrics: (device) => metrics(pool, device),

@@ -5,7 +5,7 @@ import { deadLettered, registered, telemetry } from "../ports/fleet-index/testin
 import { openPool } from "../ports/postgres/pool.ts";
 import { testDatabase } from "../ports/postgres/testing.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
-import { startSinks } from "./start.ts";
+import { startSinks } from "./thread.ts";
 
 const day = 24 * 3_600_000;
 const times = { telemetryRetentionMs: 30 * day, eventRetentionMs: 30 * day, logRetentionMs: 7 * day };
