@@ -91,6 +91,8 @@ export class NotSweepable extends Error {
   readonly code = "NOT_SWEEPABLE";
   readonly retry = "never";
   constructor(store: string) {
-    super(`${store} cannot find twins by owner, deadline or outbox. Use the PostgreSQL twin state where that is needed.`);
+    super(
+      `${store} cannot find twins by owner, deadline or outbox. Use the PostgreSQL twin state where that is needed.`,
+    );
   }
 }
