@@ -10,11 +10,13 @@ import type { Logger } from "pino";
 import { type EmbeddedHost, openEmbeddedHost } from "./actors/host/embedded.ts";
 import { meterHost } from "./actors/host/meter.ts";
 import type { TwinHost } from "./actors/host/port.ts";
+import { clusterOfOne } from "./apis/cluster-of-one.ts";
 import { defaultApiConfig, type HealthProbe } from "./apis/parts.ts";
 import { openApi } from "./apis/server.ts";
 import type { Config } from "./config.ts";
 import { policyWith, type TwinPolicy } from "./core/device/policy.ts";
 import { isLoopback } from "./core/loopback.ts";
+import { isSamePrincipal } from "./gateways/mqtt/broker-port.ts";
 import { openDeviceApplication } from "./gateways/mqtt/device-application.ts";
 import { openListener } from "./gateways/mqtt/listener/listener.ts";
 import { meterGateway, meterListener } from "./gateways/mqtt/meter.ts";
@@ -92,6 +94,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
 
     const metrics = openMetrics();
     const policies = await openPolicies(config, deviceTypes);
+    const startedAtMs = Date.now();
     const nodeId = `${Date.now().toString(36)}-${randomBytes(4).toString("hex")}`;
     const { openRegistry, requireCredentials } = safety(config);
     const host = await openEmbeddedHost({
@@ -172,7 +175,15 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         series,
         credentials,
         deviceTypes,
-        broker: listener.broker,
+        endConnections: (principal, reason) => {
+          listener.broker.disconnect((connection) => isSamePrincipal(connection.principal, principal), reason);
+        },
+        cluster: () =>
+          clusterOfOne({
+            ...{ host, fleet, series, startedAtMs, now: Date.now },
+            id: nodeId,
+            address: `http://${config.host}:${config.httpPort}`,
+          }),
         publishFromApp: application.publishFromApp,
         probes: probes(pool, host, sinks),
         metrics: metrics.registry,

@@ -8,6 +8,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { authentication } from "./authentication.ts";
 import { serveAwsDataPlane } from "./aws-data-plane.ts";
 import { awsErrorResponse, isAwsPath } from "./aws-errors.ts";
+import { serveCluster } from "./cluster.ts";
 import { serveCommands } from "./commands.ts";
 import { serveEarlierPaths } from "./compat.ts";
 import { serveCredentials } from "./credentials.ts";
@@ -64,6 +65,7 @@ export function apiApp(
   serveEarlierPaths(app, parts, statistics);
   serveAwsDataPlane(app, parts);
   serveHealth(app, parts, statistics);
+  serveCluster(app, parts);
   serveMetrics(app, parts);
   serveLive(app);
   serveDocs(app, packageJson.version);

@@ -77,7 +77,7 @@ const revokeCredential = createRoute({
 
 export function serveCredentials(
   app: OpenAPIHono<ApiEnv>,
-  { credentials, broker }: ApiParts,
+  { credentials, endConnections }: ApiParts,
   endApp: (name: string) => void,
 ): void {
   app.openapi(createCredential, async (c) => {
@@ -103,11 +103,8 @@ export function serveCredentials(
     const { kind, subject } = credential;
     // Whoever has another credential of the same subject may come again with it.
     if (kind === "app") endApp(subject);
-    broker.disconnect(
-      ({ principal }) =>
-        principal.kind === kind && (principal.kind === "app" ? principal.name : principal.device) === subject,
-      kind === "app" ? "key revoked" : "token revoked",
-    );
+    if (kind === "app") endConnections({ kind, name: subject }, "key revoked");
+    else endConnections({ kind, device: subject }, "token revoked");
     return c.body(null, 204);
   });
 }

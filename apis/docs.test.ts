@@ -45,6 +45,7 @@ describe("the description of the API", () => {
         "GET /health/system",
         "GET /metrics",
         "GET /things/{thing}/shadow",
+        "GET /v1/cluster",
         "GET /v1/credentials",
         "GET /v1/dead-letters",
         "GET /v1/device-types",

@@ -1,7 +1,7 @@
 /** The numbers of the fleet: the index's counts, and what only the running process knows. */
-import type { CommittedTurn, TwinHost } from "../actors/host/port.ts";
+import type { CommittedTurn } from "../actors/host/port.ts";
 import type { FleetIndex, FleetStats } from "../ports/fleet-index/port.ts";
-import type { TimeSeries } from "../ports/time-series/port.ts";
+import type { ClusterState } from "./cluster.ts";
 
 export type Statistics = FleetStats & {
   /** Messages of devices per second, over the last five seconds. */
@@ -16,14 +16,21 @@ export type Statistics = FleetStats & {
 const windowSeconds = 5;
 /** Statistics are this fresh: however many ask, the database is asked once. */
 const freshMs = 500;
+
+type StatisticsParts = {
+  readonly fleet: FleetIndex;
+  readonly cluster: () => Promise<Pick<ClusterState, "twinsInMemory" | "sinkLag">>;
+  readonly now: () => number;
+};
+
 export class FleetStatistics {
-  readonly #parts: { host: TwinHost; fleet: FleetIndex; series: TimeSeries; now: () => number };
+  readonly #parts: StatisticsParts;
   /** Messages of the newest seconds; the second with number s is in slot s % length. */
   readonly #perSecond = new Array<number>(windowSeconds + 1).fill(0);
   #second: number;
   #newest: { readonly atMs: number; readonly statistics: Promise<Statistics> } | null = null;
 
-  constructor(parts: { host: TwinHost; fleet: FleetIndex; series: TimeSeries; now: () => number }) {
+  constructor(parts: StatisticsParts) {
     this.#parts = parts;
     this.#second = Math.floor(parts.now() / 1_000);
   }
@@ -54,20 +61,18 @@ export class FleetStatistics {
   }
 
   async #collect(): Promise<Statistics> {
-    const { host, fleet, series } = this.#parts;
-    const [stats, deadLetters, indexed, stored] = await Promise.all([
+    const { fleet, cluster } = this.#parts;
+    const [stats, deadLetters, { twinsInMemory, sinkLag }] = await Promise.all([
       fleet.stats(),
       fleet.deadLetterCounts(),
-      fleet.progress(),
-      series.progress(),
+      cluster(),
     ]);
-    const { twinsInMemory, committedOffset } = host.stats();
     return {
       ...stats,
       messagesPerSecond: this.#messagesPerSecond(),
       twinsInMemory,
       deadLetters,
-      sinkLag: { timeseries: Math.max(0, committedOffset - stored), fleet: Math.max(0, committedOffset - indexed) },
+      sinkLag,
     };
   }
 

@@ -81,9 +81,8 @@ const systemHealth = createRoute({
 
 export function serveHealth(app: OpenAPIHono<ApiEnv>, parts: ApiParts, statistics: FleetStatistics): void {
   app.openapi(servicesHealth, async (c) => {
-    const results = await Promise.all(parts.probes.map(async (probe) => [probe.name, await ask(probe)] as const));
-    const services = Object.fromEntries(results);
-    return results.every(([, { ok }]) => ok)
+    const services = await checkProbes(parts.probes);
+    return Object.values(services).every(({ ok }) => ok)
       ? c.json({ status: "ok" as const, services }, 200)
       : c.json({ status: "failing" as const, services }, 503);
   });
@@ -110,6 +109,14 @@ export function serveHealth(app: OpenAPIHono<ApiEnv>, parts: ApiParts, statistic
     };
     return c.json(system, 200);
   });
+}
+
+/** What each probe says, by its name. */
+export async function checkProbes(
+  probes: readonly HealthProbe[],
+): Promise<Record<string, { ok: boolean; detail?: string }>> {
+  const results = await Promise.all(probes.map(async (probe) => [probe.name, await ask(probe)] as const));
+  return Object.fromEntries(results);
 }
 
 /** What the probe says; one that throws, or says nothing for two seconds, is not ok. */

@@ -1,11 +1,12 @@
 import type { TwinHost } from "../actors/host/port.ts";
 import { defaultPolicy, type TwinPolicy } from "../core/device/policy.ts";
-import type { Broker } from "../gateways/mqtt/broker-port.ts";
+import type { Principal } from "../gateways/mqtt/broker-port.ts";
 import type { DeviceApplication } from "../gateways/mqtt/device-application.ts";
 import type { Credentials } from "../ports/credentials/port.ts";
 import type { DeviceTypes } from "../ports/device-types/port.ts";
 import type { FleetIndex } from "../ports/fleet-index/port.ts";
 import type { TimeSeries } from "../ports/time-series/port.ts";
+import type { ClusterState } from "./cluster.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
 
 /** What the API is made of; it owns none of it, and closes none of it. */
@@ -15,7 +16,10 @@ export type ApiParts = {
   readonly series: TimeSeries;
   readonly credentials: Credentials;
   readonly deviceTypes: DeviceTypes;
-  readonly broker: Pick<Broker, "disconnect">;
+  /** Ends the MQTT connections of a device or app, wherever they are; `reason` in plain words. */
+  readonly endConnections: (principal: Principal, reason: string) => void;
+  /** The processes that make up the system, and how far the sinks are. */
+  readonly cluster: () => Promise<ClusterState>;
   /** A publish by an app, as if it were connected: it reaches twins and subscribers alike, and is durable when told. */
   readonly publishFromApp: DeviceApplication["publishFromApp"];
   readonly probes: readonly HealthProbe[];

@@ -11,6 +11,7 @@ import type { DeviceEvent } from "../ports/fleet-index/port.ts";
 import { memoryTimeSeries } from "../ports/time-series/memory.ts";
 import { openMemoryTwinStore } from "../ports/twin-store/memory.ts";
 import { apiApp } from "./app.ts";
+import { clusterOfOne } from "./cluster-of-one.ts";
 import { FleetStatistics } from "./fleet-statistics.ts";
 import { type ApiConfig, type ApiParts, defaultApiConfig } from "./parts.ts";
 
@@ -96,7 +97,9 @@ export async function openTestApi(
     credentials: openMemoryCredentials(),
     deviceTypes,
     publishFromApp: application.publishFromApp,
-    broker,
+    endConnections: (_principal, reason) => disconnected.push(reason),
+    cluster: () =>
+      clusterOfOne({ host, fleet, series, now, startedAtMs: now(), id: "test", address: "http://127.0.0.1" }),
     probes: [{ name: "log", check: async () => ({ ok: true }) }],
     metrics: { metrics: async () => "doppel_up 1\n", contentType: "text/plain; version=0.0.4; charset=utf-8" },
     now,

@@ -2,7 +2,8 @@
 export type Member = {
   /** Unique per start of a process. */
   readonly id: string;
-  readonly role: "actors" | "gateways" | "sinks" | "apis";
+  /** "doppel": the embedded process, which is all of them. */
+  readonly role: "actors" | "gateways" | "sinks" | "apis" | "doppel";
   /** What people call it: "actors-2". */
   readonly name: string;
   readonly version: string;
