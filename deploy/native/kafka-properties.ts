@@ -1,0 +1,36 @@
+/** The configuration of one broker of a small cluster on loopback (KRaft: every broker is a controller as well). */
+export type KafkaNode = { id: number; port: number; controllerPort: number };
+
+/** server.properties of `node`, which is one of `nodes`. Keys: Kafka 4.4 "Broker Configs". */
+export function kafkaProperties(node: KafkaNode, nodes: readonly KafkaNode[], dataFolder: string): string {
+  const copies = nodes.length;
+  const settings: Record<string, string | number | boolean> = {
+    "process.roles": "broker,controller",
+    "node.id": node.id,
+    "controller.quorum.voters": nodes.map(({ id, controllerPort }) => `${id}@127.0.0.1:${controllerPort}`).join(","),
+    listeners: `PLAINTEXT://127.0.0.1:${node.port},CONTROLLER://127.0.0.1:${node.controllerPort}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${node.port}`,
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "log.dirs": dataFolder,
+    "auto.create.topics.enable": false,
+    "default.replication.factor": copies,
+    "min.insync.replicas": Math.max(1, copies - 1),
+    "offsets.topic.num.partitions": 4,
+    "offsets.topic.replication.factor": copies,
+    "transaction.state.log.num.partitions": 4,
+    "transaction.state.log.replication.factor": copies,
+    "transaction.state.log.min.isr": Math.max(1, copies - 1),
+    "share.coordinator.state.topic.num.partitions": 4,
+    "share.coordinator.state.topic.replication.factor": copies,
+    "share.coordinator.state.topic.min.isr": Math.max(1, copies - 1),
+    "group.initial.rebalance.delay.ms": 0,
+    "log.segment.bytes": 64 * 1024 * 1024,
+    "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
+    ...(copies > 1 ? { "broker.session.timeout.ms": 6_000 } : {}),
+  };
+  return Object.entries(settings)
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join("");
+}
