@@ -4,7 +4,7 @@ import { testDatabase } from "../postgres/testing.ts";
 import { aRecord, aWrite, twinStateContract } from "./contract.ts";
 import { openPostgresTwinState } from "./postgres.ts";
 
-async function open(connections = 4) {
+async function open(connections = 6) {
   const database = await testDatabase();
   const pool = openPool(database.url, { max: connections });
   const clock = { nowMs: 0 };
@@ -52,6 +52,28 @@ test("a commit is on the disk when it resolves, even where the session's default
     "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn())::int as waiting",
   );
   expect(rows).toEqual([{ waiting: 0 }]);
+});
+
+test("two hosts that write hundreds of the same twins in opposite orders do not deadlock: each twin is written once", async () => {
+  const { store, openFor } = await opened();
+  const other = await openFor("host-2");
+  const devices = Array.from({ length: 400 }, (_, index) => `pump-${index}`);
+  for (let revision = 0; revision < 8; revision += 1) {
+    const writes = devices.map((device) => aWrite(device, revision, { records: [aRecord(device, `d${revision}`)] }));
+    const [ours, theirs] = await Promise.all([store.commit(writes), other.commit(writes.toReversed())]);
+    for (const [place, outcome] of ours.entries()) {
+      expect([outcome, theirs[devices.length - 1 - place]].toSorted()).toEqual(["committed", "stale"]);
+    }
+    const records = writes.flatMap((write) => write.records);
+    await Promise.all([
+      store.published(records),
+      other.published(records.toReversed()),
+      store.adopt(devices),
+      other.release(devices.toReversed()),
+      other.adopt(devices.toReversed()),
+    ]);
+  }
+  expect(await store.abandoned(Number.MAX_SAFE_INTEGER, 1)).toEqual([]);
 });
 
 test("hosts that open an empty database at the same moment do not disturb each other", async () => {
