@@ -14,14 +14,14 @@ import { clusterOfOne } from "./apis/cluster-of-one.ts";
 import { defaultApiConfig, type HealthProbe } from "./apis/parts.ts";
 import { openApi } from "./apis/server.ts";
 import type { Config } from "./config.ts";
-import { policyWith, type TwinPolicy } from "./core/device/policy.ts";
+import { policyWith } from "./core/device/policy.ts";
 import { isLoopback } from "./core/loopback.ts";
 import { isSamePrincipal } from "./gateways/mqtt/broker-port.ts";
 import { openDeviceApplication } from "./gateways/mqtt/device-application.ts";
 import { openListener } from "./gateways/mqtt/listener/listener.ts";
 import { meterGateway, meterListener } from "./gateways/mqtt/meter.ts";
 import { openPostgresCredentials } from "./ports/credentials/postgres.ts";
-import type { DeviceTypes } from "./ports/device-types/port.ts";
+import { openPolicies, type Policies } from "./ports/device-types/policies.ts";
 import { openPostgresDeviceTypes } from "./ports/device-types/postgres.ts";
 import { openPostgresLog } from "./ports/event-log/postgres.ts";
 import { openPostgresFleetIndex } from "./ports/fleet-index/postgres.ts";
@@ -93,7 +93,12 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     const deviceTypes = await openPostgresDeviceTypes(pool);
 
     const metrics = openMetrics();
-    const policies = await openPolicies(config, deviceTypes);
+    const base = policyWith({
+      silenceMs: config.silenceSeconds * 1000,
+      graceMs: config.graceSeconds * 1000,
+      restartGraceMs: config.restartGraceSeconds * 1000,
+    });
+    const policies = await openPolicies(base, deviceTypes);
     const startedAtMs = Date.now();
     const nodeId = `${Date.now().toString(36)}-${randomBytes(4).toString("hex")}`;
     const { openRegistry, requireCredentials } = safety(config);
@@ -243,29 +248,6 @@ async function closeAll(closers: (() => Promise<unknown>)[], logger: Logger): Pr
 
 function openCluster(config: Config, say: (line: string) => void): Promise<Cluster> {
   return startCluster(join(config.dataDir, "postgres"), { say });
-}
-
-type Policies = {
-  /** What holds for a type without numbers of its own. */
-  readonly base: TwinPolicy;
-  readonly of: (type: string) => TwinPolicy;
-  readonly reload: () => Promise<void>;
-};
-
-/** The configured policy, and over it what each device type says of its own. */
-async function openPolicies(config: Config, deviceTypes: DeviceTypes): Promise<Policies> {
-  const base = policyWith({
-    silenceMs: config.silenceSeconds * 1000,
-    graceMs: config.graceSeconds * 1000,
-    restartGraceMs: config.restartGraceSeconds * 1000,
-  });
-  let byType = new Map<string, TwinPolicy>();
-  const reload = async () => {
-    const types = [...(await deviceTypes.all())];
-    byType = new Map(types.map(([type, numbers]) => [type, { ...base, ...numbers }]));
-  };
-  await reload();
-  return { base, of: (type) => byType.get(type) ?? base, reload };
 }
 
 /** The host as the API sees it: changed policies are read before the twins are judged by them. */
