@@ -15,7 +15,7 @@ export type Member = {
 };
 
 export type SeenMember = Member & {
-  /** Our clock's time of the store at its last beat. */
+  /** At its last beat, epoch ms, by the clock of the store. */
   readonly seenAtMs: number;
   readonly alive: boolean;
 };
@@ -27,8 +27,18 @@ export type SeenMember = Member & {
 export interface Membership {
   /** Says that this member is there, with its status. */
   beat(member: Member): Promise<void>;
-  /** Says goodbye: it counts as dead at once. */
+  /** Says goodbye: it counts as dead at once, and a beat that comes late does not bring it back. */
   leave(id: string): Promise<void>;
   /** The living and those that died within the last hour, by role and name. */
   members(): Promise<readonly SeenMember[]>;
+}
+
+/** How long the dead are remembered. */
+export const forgetAfterMs = 3_600_000;
+
+/** Of the same role and name, who started last comes last. */
+export function byRoleAndName(a: Member, b: Member): number {
+  if (a.role !== b.role) return a.role < b.role ? -1 : 1;
+  const byName = a.name.localeCompare(b.name, "en", { numeric: true });
+  return byName !== 0 ? byName : a.startedAtMs - b.startedAtMs;
 }
