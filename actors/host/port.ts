@@ -18,14 +18,20 @@ export type CommittedTurn = {
  */
 export interface TwinHost {
   ask(device: string, input: TwinInput): Promise<Reply>;
-  /** The hot path: as `ask`, without a promise. `done` is called exactly once, never before `deliver` returns. */
-  deliver(device: string, input: TwinInput, done: (reply: Reply) => void): void;
+  /**
+   * The hot path: as `ask`, without a promise. `done` is called exactly once, never before `deliver` returns.
+   * `about` the message behind the input, where a broker that outlives us may deliver it again.
+   */
+  deliver(device: string, input: TwinInput, done: (reply: Reply) => void, about?: MessageDelivery): void;
   /** Called after each commit, in order of the turns, before the replies. Gives the function that ends it. */
   onCommitted(listener: (turns: readonly CommittedTurn[]) => void): () => void;
   /** The policies of device types have changed: every twin is judged anew, at once. */
   policiesChanged(): Promise<void>;
   stats(): HostStats;
 }
+
+/** `redelivered`: the broker has delivered it before. `digest`: hash of topic and payload; 0 if it has an identity of its own. */
+export type MessageDelivery = { readonly redelivered: boolean; readonly digest: number };
 
 export type HostStats = {
   readonly twinsInMemory: number;

@@ -59,6 +59,11 @@ export function matchesCommands(filter: string, device: string): boolean {
   );
 }
 
+/** Where a broker of its own tells us who comes and goes. Nobody else may publish there. */
+export function isPresenceTopic(topic: string): boolean {
+  return topic.startsWith("presence/");
+}
+
 function thingOf(topic: string): string | null {
   const parts = topic.split("/", 4);
   if (parts[0] !== "$aws" || parts[1] !== "things") return null;

@@ -3,6 +3,12 @@ export type Principal =
   | { readonly kind: "device"; readonly device: string }
   | { readonly kind: "app"; readonly name: string };
 
+export function isSamePrincipal(one: Principal, other: Principal): boolean {
+  return one.kind === "device"
+    ? other.kind === "device" && one.device === other.device
+    : other.kind === "app" && one.name === other.name;
+}
+
 /** One MQTT connection, as its owner sees it. `id` is unique for the life of the process and over restarts. */
 export type MqttConnection = {
   readonly id: string;
@@ -31,6 +37,8 @@ export type IncomingPublish = {
   readonly retain: boolean;
   /** True when it is the will of a connection that ended. */
   readonly will: boolean;
+  /** A broker in front of us has delivered it before, to us or to another gateway (DUP, MQTT 5.0 §3.3.1.1). */
+  readonly redelivered?: boolean;
   readonly properties?: PublishProperties | undefined;
 };
 

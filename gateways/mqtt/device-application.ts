@@ -6,14 +6,16 @@
  * A2 A device has one live connection: a newer one ends the older, whatever its client id.
  * A3 What a device may not say, or what cannot be read, becomes a dead letter in its name.
  */
-import type { CommittedTurn, TwinHost } from "../../actors/host/port.ts";
+import type { CommittedTurn, MessageDelivery, TwinHost } from "../../actors/host/port.ts";
+import { brokerSession } from "../../core/device/broker-session.ts";
 import type { Reply, TwinInput } from "../../core/device/inputs.ts";
 import { rejectedAnswer } from "../../core/device/shadow.ts";
 import { clientTokenOf, type ShadowError, shadowErrors } from "../../core/device/shadow-request.ts";
+import { hash53 } from "../../core/hash.ts";
 import { unreachable } from "../../core/unreachable.ts";
 import { addressedSend } from "../../core/wire/send-wire.ts";
 import { answerTopic, listeningShadow } from "../../core/wire/shadow-wire.ts";
-import { matchesCommands, ownerOf, type Route, routeOf } from "../../core/wire/topics.ts";
+import { isPresenceTopic, matchesCommands, ownerOf, type Route, routeOf } from "../../core/wire/topics.ts";
 import type { Credentials } from "../../ports/credentials/port.ts";
 import { authentication } from "./authentication.ts";
 import type {
@@ -24,6 +26,9 @@ import type {
   Principal,
   PublishOutcome,
 } from "./broker-port.ts";
+import { asBuffer } from "./listener/payload.ts";
+import { appSender, badStatus, notYours, type Refusal, routeFrom, type Sender, senderOf } from "./sender.ts";
+import { ShadowQuota } from "./shadow-quota.ts";
 
 export type DeviceApplicationOptions = {
   readonly host: TwinHost;
@@ -33,6 +38,8 @@ export type DeviceApplicationOptions = {
   readonly nodeId: string;
   readonly now: () => number;
   readonly meter: GatewayMeter;
+  /** False where devices publish to a broker of their own (EMQX), which has given each message to its subscribers. */
+  readonly fansOut?: boolean;
 };
 
 /** What is counted here. */
@@ -51,17 +58,20 @@ export interface DeviceApplication extends MqttApplication {
   attach(broker: Broker): void;
   /** A publish by an app that has no connection (AWS's `POST /topics/{topic}`). */
   publishFromApp(message: { topic: string; payload: Uint8Array; qos: 0 | 1; retain: boolean }): Promise<PublishOutcome>;
+  /**
+   * A publish that came through a broker in front of us: its topic names the device, as the broker's access list
+   * guarantees; which of the device's sessions carried it, the twin knows best (core/device/broker-session.ts).
+   */
+  publishFromBroker(message: IncomingPublish, done: (outcome: PublishOutcome) => void): void;
 }
 
 const accept: PublishOutcome = { kind: "accept" };
-/** AWS IoT Core quotas, Device Shadow: in-flight, unacknowledged messages per thing. */
-const maxShadowRequestsInFlight = 10;
 
 export function openDeviceApplication(options: DeviceApplicationOptions): DeviceApplication {
-  const { host, meter, now } = options;
+  const { host, meter, now, fansOut = true } = options;
   const live = new Map<string, MqttConnection>();
   const senders = new WeakMap<MqttConnection, Sender>();
-  const shadowRequests = new Map<string, number>();
+  const shadowQuota = new ShadowQuota();
   const decideConnect = authentication(options);
   let broker: Broker;
 
@@ -81,11 +91,12 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
   function tell(
     device: string,
     input: TwinInput,
+    message: IncomingPublish,
     then: (reply: Reply) => PublishOutcome,
     done: Done,
     ofUnknown: () => PublishOutcome = () => unknownDevice,
   ): void {
-    host.deliver(device, input, (reply) => {
+    const answer = (reply: Reply) => {
       const outcome = reply.kind === "unknownDevice" ? ofUnknown() : then(reply);
       if (outcome.kind === "accept") meter.acknowledged();
       else
@@ -93,15 +104,12 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
           reply.kind === "refused" ? reply.reason : reply.kind === "unknownDevice" ? "unknown-device" : "unreadable",
         );
       done(outcome);
-    });
+    };
+    if (message.redelivered === undefined) host.deliver(device, input, answer);
+    else host.deliver(device, input, answer, deliveryOf(message, input.kind));
   }
 
-  function refuse(
-    sender: Sender,
-    message: IncomingPublish,
-    why: { code: RefusalCode; reason: string; detail: string },
-    done: Done,
-  ) {
+  function refuse(sender: Sender, message: IncomingPublish, why: Refusal, done: Done): void {
     const outcome: PublishOutcome = { kind: "refuse", reasonCode: why.code, reason: why.detail };
     if (sender.device === null) {
       meter.refused(why.reason);
@@ -117,7 +125,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
       detail: why.detail,
       session: sender.session,
     };
-    tell(sender.device, input, () => outcome, done);
+    tell(sender.device, input, message, () => outcome, done);
   }
 
   function take(sender: Sender, message: IncomingPublish, done: Done): void {
@@ -139,6 +147,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
         tell(
           route.device,
           { kind: "telemetry", topic, payload, session },
+          message,
           (reply) => {
             if (reply.kind !== "counted") return outcomeOf(reply);
             meter.telemetry(reply.accepted, reply.duplicates, reply.refused);
@@ -150,7 +159,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
         );
         return;
       case "heartbeat":
-        tell(route.device, { kind: "heartbeat", session }, outcomeOf, done);
+        tell(route.device, { kind: "heartbeat", session }, message, outcomeOf, done);
         return;
       case "status": {
         const status = statusIn(payload);
@@ -159,6 +168,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
           tell(
             route.device,
             { kind: "status", session, status, will: message.will },
+            message,
             (reply) => {
               fanOut(sender, message);
               return outcomeOf(reply);
@@ -168,7 +178,13 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
         return;
       }
       case "commandAck":
-        tell(route.device, { kind: "commandAck", command: route.command, topic, payload, session }, outcomeOf, done);
+        tell(
+          route.device,
+          { kind: "commandAck", command: route.command, topic, payload, session },
+          message,
+          outcomeOf,
+          done,
+        );
         return;
       case "shadow":
         takeShadow(sender, route, message, done);
@@ -195,31 +211,25 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
       done(accept);
       return;
     }
-    const key = sender.session ?? "";
-    const inFlight = shadowRequests.get(key) ?? 0;
     const reject = (error: ShadowError) => {
       const answer = rejectedAnswer(operation, error, now(), clientTokenOf(message.payload));
       publish(answerTopic(device, shadow, answer), answer.body);
     };
-    if (sender.session !== null && inFlight >= maxShadowRequestsInFlight) {
+    if (sender.device !== null && !shadowQuota.admits(device)) {
       reject(shadowErrors.tooManyRequests);
       meter.refused("too-many-requests");
       done(accept);
       return;
     }
-    shadowRequests.set(key, inFlight + 1);
-    const answered = () => {
-      const left = (shadowRequests.get(key) ?? 1) - 1;
-      if (left === 0) shadowRequests.delete(key);
-      else shadowRequests.set(key, left);
-    };
+    shadowQuota.asked(device);
     const request = { kind: operation, payload: message.payload };
     const by = sender.device === null ? "app" : "device";
     tell(
       device,
       { kind: "shadow", shadow, request, by, session: sender.session },
+      message,
       (reply) => {
-        answered();
+        shadowQuota.answered(device);
         if (reply.kind !== "shadow") return outcomeOf(reply);
         // An accepted change has gone out with the turn's sends.
         if (reply.answer.kind === "rejected" || operation === "get")
@@ -228,7 +238,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
       },
       done,
       () => {
-        answered();
+        shadowQuota.answered(device);
         reject(shadowErrors.thingNotFound); // the asker waits for an answer, not for a reason code
         return accept;
       },
@@ -241,7 +251,16 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
 
   /** To subscribers. What a connection retains, the listener has kept before it acknowledges. */
   function fanOut({ connection }: Sender, { topic, payload, qos, retain, properties }: IncomingPublish): void {
+    if (!fansOut) return;
     broker.publish({ topic, payload, qos, retain, properties, ...(connection && { from: connection }) });
+  }
+
+  /** The broker gives it to whoever listens, this gateway's ingress included. */
+  function publishThroughBroker(message: IncomingPublish): PublishOutcome {
+    if (routeOf(message.topic).kind === "reserved" || isPresenceTopic(message.topic))
+      return { kind: "refuse", reasonCode: 0x90, reason: `Nobody but the system publishes to ${message.topic}.` };
+    broker.publish(message);
+    return accept;
   }
 
   function forward(sender: Sender, message: IncomingPublish, done: Done): void {
@@ -275,7 +294,6 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     },
 
     disconnected({ principal, id }, { graceful, reason }) {
-      shadowRequests.delete(id);
       if (principal.kind !== "device") return;
       if (live.get(principal.device)?.id === id) live.delete(principal.device);
       // Our own end is no device's doing: the next start judges who comes back.
@@ -300,24 +318,30 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     publish(connection, message, done) {
       let sender = senders.get(connection);
       if (sender === undefined) {
-        const { principal, id } = connection;
-        sender =
-          principal.kind === "device"
-            ? { device: principal.device, session: id, connection, last: null }
-            : { device: null, session: null, connection, last: null };
+        sender = senderOf(connection);
         senders.set(connection, sender);
       }
       take(sender, message, done);
     },
 
     publishFromApp: ({ topic, payload, qos, retain }) =>
-      new Promise((resolve) =>
-        take(
-          { device: null, session: null, connection: null, last: null },
-          { topic, payload, qos, retain, will: false },
-          resolve,
-        ),
-      ),
+      new Promise((resolve) => {
+        const message = { topic, payload, qos, retain, will: false };
+        if (fansOut) take(appSender(), message, resolve);
+        else resolve(publishThroughBroker(message));
+      }),
+
+    publishFromBroker(message, done) {
+      const route = routeOf(message.topic);
+      const device = route.kind === "free" ? null : route.device;
+      if (device === null) {
+        meter.refused("foreign-topic");
+        done({ kind: "refuse", reasonCode: 0x90, reason: "the topic names no device" });
+        return;
+      }
+      const last = { topic: message.topic, route };
+      take({ device, session: brokerSession, connection: null, last }, message, done);
+    },
 
     violation({ reason }) {
       meter.violation(reason);
@@ -326,15 +350,6 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
 }
 
 type Done = (outcome: PublishOutcome) => void;
-/** `device` is null for apps, which may speak to any topic; `connection` for those that came over HTTP. */
-type Sender = {
-  readonly device: string | null;
-  readonly session: string | null;
-  readonly connection: MqttConnection | null;
-  /** The topic that it published to last, and what that meant: most devices repeat one. */
-  last: { readonly topic: string; readonly route: Route } | null;
-};
-type RefusalCode = Extract<PublishOutcome, { kind: "refuse" }>["reasonCode"];
 
 const unknownDevice: PublishOutcome = { kind: "refuse", reasonCode: 0x87, reason: "the device is not in the registry" };
 const unreadable: PublishOutcome = {
@@ -342,25 +357,10 @@ const unreadable: PublishOutcome = {
   reasonCode: 0x99,
   reason: "no message of the payload could be read: see its dead letters",
 };
-const badStatus = {
-  code: 0x99,
-  reason: "bad-status",
-  detail: 'A status is the text "online" or "offline".',
-} as const;
-
-function routeFrom(sender: Sender, topic: string): Route {
-  if (sender.last?.topic !== topic) sender.last = { topic, route: routeOf(topic) };
-  return sender.last.route;
-}
-
-function notYours(sender: Sender, topic: string, route: Route): { code: RefusalCode; reason: string; detail: string } {
-  if (route.kind === "reserved")
-    return { code: 0x90, reason: "reserved-topic", detail: `Nobody but the system publishes to ${clip(topic)}.` };
-  return {
-    code: 0x87,
-    reason: "foreign-topic",
-    detail: `${sender.device} may publish only below devices/${sender.device}/ and $aws/things/${sender.device}/, not to ${clip(topic)}.`,
-  };
+/** Telemetry has an identity of its own; whatever else is delivered again is known by what it says. */
+function deliveryOf({ topic, payload, redelivered }: IncomingPublish, kind: TwinInput["kind"]): MessageDelivery {
+  const digest = kind === "telemetry" ? 0 : hash53(`${topic}\n${asBuffer(payload).toString("latin1")}`);
+  return { redelivered: redelivered === true, digest };
 }
 
 function outcomeOf(reply: Reply): PublishOutcome {
@@ -381,10 +381,6 @@ function isDevice(principal: Principal, device: string): boolean {
 
 function isDeregistration(record: { kind: string }): boolean {
   return record.kind === "deregistered";
-}
-
-function clip(topic: string): string {
-  return topic.length > 100 ? `${topic.slice(0, 100)}…` : topic;
 }
 
 function ignore(): void {}
