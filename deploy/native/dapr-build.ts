@@ -3,18 +3,16 @@
  * kept: daprd, placement, scheduler. Needs Go, and the first time about 5 minutes on two cores, 1.5 GB of memory and
  * access to the Go modules (as `go env GOPROXY` says).
  *
- * B1: a folder with the final name holds complete programs: they are built beside it and renamed.
- * B2: its name says what they are made of, so a change of sources or of Go builds anew and never mixes.
- * B3: of several processes one builds and the others wait; should the lock fail, two build the same thing (B1).
+ * The name of their folder says what they are made of, so a change of sources or of Go builds anew and never mixes.
  *
  * Run by itself, it builds what is missing and prints the paths: node deploy/native/dapr-build.ts
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cacheFolder, makeOnce } from "./cache.ts";
 
 /** Paths of the programs. */
 export type DaprBinaries = { daprd: string; placement: string; scheduler: string };
@@ -30,10 +28,7 @@ export class DaprBuildFailed extends Error {
 
 const MODULE = fileURLToPath(new URL("../../dapr/native", import.meta.url));
 const PROGRAMS = ["daprd", "placement", "scheduler"] as const;
-const STEP_MS = 1_000;
 const PROGRESS_MS = 30_000;
-/** A lock that its owner has not touched for so long is abandoned. */
-const STALE_MS = 60_000;
 
 /**
  * The programs: those in the folder DOPPEL_DAPR_BIN, or those built before, or new ones. `say` hears of a long wait.
@@ -50,37 +45,8 @@ export async function daprBinaries(
     throw new DaprBuildFailed(`DOPPEL_DAPR_BIN is ${given}, but this folder lacks ${missing.join(", ")}.`);
   }
   const folder = join(cacheFolder(env), `dapr-${contentHash(await goVersion(env))}`);
-  mkdirSync(dirname(folder), { recursive: true });
-  if (!isBuilt(folder)) await buildOnce(folder, say, env);
+  await makeOnce(folder, (into) => build(into, say, env), say);
   return paths(folder);
-}
-
-/** Where things that take long to make are kept between runs and clones. */
-export function cacheFolder(env: Env): string {
-  if (env.DOPPEL_CACHE) return env.DOPPEL_CACHE;
-  if (env.XDG_CACHE_HOME) return join(env.XDG_CACHE_HOME, "doppel");
-  return join(homedir(), ".cache", "doppel");
-}
-
-async function buildOnce(folder: string, say: (line: string) => void, env: Env): Promise<void> {
-  const lock = `${folder}.lock`;
-  for (let waitedMs = 0; !takeLock(lock); waitedMs += STEP_MS) {
-    if (waitedMs % PROGRESS_MS === 0) say(`Dapr is being built by process ${lockOwner(lock) ?? "?"}; waiting for it.`);
-    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
-    if (isBuilt(folder)) return;
-  }
-  const touch = setInterval(() => utimesSync(lock, new Date(), new Date()), STALE_MS / 6);
-  try {
-    if (isBuilt(folder)) return;
-    removeLeftovers(folder);
-    const making = `${folder}.making-${process.pid}`;
-    await build(making, say, env);
-    rmSync(folder, { recursive: true, force: true });
-    renameSync(making, folder); // B1
-  } finally {
-    clearInterval(touch);
-    rmSync(lock, { force: true });
-  }
 }
 
 async function build(into: string, say: (line: string) => void, env: Env): Promise<void> {
@@ -89,12 +55,19 @@ async function build(into: string, say: (line: string) => void, env: Env): Promi
   const startedMs = Date.now();
   const seconds = () => Math.round((Date.now() - startedMs) / 1000);
   const progress = setInterval(() => say(`Still building Dapr, for ${seconds()} s now.`), PROGRESS_MS);
-  const args = ["build", "-trimpath", "-ldflags", `-s -w -X github.com/dapr/dapr/pkg/buildinfo.version=${version}`];
-  const outcome = await go([...args, "-o", `${into}/`, ...PROGRAMS.map((program) => `./${program}`)], env).finally(() =>
-    clearInterval(progress),
-  );
+  const outcome = await go(
+    [...buildArgs(), "-o", `${into}/`, ...PROGRAMS.map((program) => `./${program}`)],
+    env,
+  ).finally(() => clearInterval(progress));
   if (outcome.code !== 0) throw new DaprBuildFailed(`Dapr ${version} could not be built:\n${outcome.errors.trim()}`);
   say(`Built Dapr ${version} in ${seconds()} s.`);
+}
+
+/** Reproducible: no paths of this machine, no state of this repository, no debug symbols. */
+function buildArgs(): string[] {
+  const names = ["github.com/dapr/dapr/pkg/buildinfo.version", "github.com/dapr/kit/logger.DaprVersion"];
+  const version = names.map((name) => `-X ${name}=${daprVersion()}`).join(" ");
+  return ["build", "-trimpath", "-ldflags", `-s -w ${version}`];
 }
 
 /** Asked within the module, so that a Go that fetches the version which go.mod wants has done so. */
@@ -128,9 +101,10 @@ function go(args: readonly string[], env: Env): Promise<GoOutcome> {
   });
 }
 
-/** Of go.mod, go.sum, every Go file, and what compiles them (B2). */
+/** Of go.mod, go.sum, every Go file, and what compiles them how. */
 function contentHash(compiler: string): string {
-  const hash = createHash("sha256").update(`${compiler}\0${process.platform}\0${process.arch}\0`);
+  const made = [compiler, process.platform, process.arch, ...buildArgs()];
+  const hash = createHash("sha256").update(made.join("\0"));
   for (const path of sources(MODULE))
     hash
       .update(`${relative(MODULE, path)}\0`)
@@ -161,49 +135,7 @@ export async function daprModuleFolder(env: Env = process.env): Promise<string> 
   throw new DaprBuildFailed(`The sources of Dapr ${daprVersion()} could not be had: ${answer.Error ?? errors.trim()}`);
 }
 
-/** True: this process has the lock (B3). A lock is abandoned when its owner is gone, or has not touched it. */
-function takeLock(lock: string): boolean {
-  try {
-    writeFileSync(lock, `${process.pid}\n`, { flag: "wx" });
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-  const owner = lockOwner(lock);
-  const touchedMs = statSync(lock, { throwIfNoEntry: false })?.mtimeMs ?? Date.now();
-  if ((owner !== null && !isAlive(owner)) || Date.now() - touchedMs > STALE_MS) rmSync(lock, { force: true });
-  return false;
-}
-
-function lockOwner(lock: string): number | null {
-  try {
-    const pid = Number(readFileSync(lock, "utf8"));
-    return Number.isInteger(pid) && pid > 0 ? pid : null;
-  } catch {
-    return null; // it has just been given back
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
-}
-
-/** What a builder that was killed left behind. */
-function removeLeftovers(folder: string): void {
-  for (const entry of readdirSync(dirname(folder), { encoding: "utf8" })) {
-    const path = join(dirname(folder), entry);
-    if (path.startsWith(`${folder}.making-`)) rmSync(path, { recursive: true, force: true });
-  }
-}
-
 const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-
-const isBuilt = (folder: string): boolean => PROGRAMS.every((program) => isFile(join(folder, program)));
 
 function paths(folder: string): DaprBinaries {
   return { daprd: join(folder, "daprd"), placement: join(folder, "placement"), scheduler: join(folder, "scheduler") };
