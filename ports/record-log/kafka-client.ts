@@ -1,0 +1,78 @@
+/** What our Kafka producers, consumers and admins share: names, timeouts, codecs, and kafkajs's words in our log. */
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompress } from "node:zlib";
+import kafkajs, { type Kafka, type RetryOptions } from "kafkajs"; // CommonJS: Node finds its values only as the default
+import type { Logger } from "pino";
+import { type LogTopic, logTopics } from "./port.ts";
+
+export type KafkaOptions = {
+  /** host:port of some brokers; they tell of the others. */
+  readonly brokers: readonly string[];
+  /** Names us in the brokers' logs and quotas. */
+  readonly clientId: string;
+  /** Goes before the topics' names, for a cluster that is shared with others. */
+  readonly prefix?: string;
+  readonly logger?: KafkaLogger;
+};
+
+export type KafkaLogger = Pick<Logger, "debug" | "warn">;
+
+/** Within one call of kafkajs; our own loops go on after it, for as long as it takes. */
+export const shortRetry: RetryOptions = {
+  initialRetryTime: 100,
+  maxRetryTime: 1_000,
+  factor: 0.2,
+  multiplier: 2,
+  retries: 5,
+};
+
+export function openKafkaClient({ brokers, clientId, logger }: KafkaOptions): Kafka {
+  // Anyone may write with zstd, so every reader must know it.
+  kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => zstd;
+  return new kafkajs.Kafka({
+    brokers: [...brokers],
+    clientId,
+    connectionTimeout: 3_000,
+    requestTimeout: 10_000,
+    retry: shortRetry,
+    logLevel: kafkajs.logLevel.INFO,
+    logCreator: () => (entry) => {
+      const { message, timestamp: _, logger: __, ...fields } = entry.log;
+      if (/Limiting retries for the idempotent producer/.test(message)) return; // group-commit.ts sends again
+      const line = `Kafka client: ${message}`;
+      if (entry.level === kafkajs.logLevel.ERROR) logger?.warn(fields, line);
+      else logger?.debug(fields, line);
+    },
+  });
+}
+
+export function kafkaTopic(topic: LogTopic, prefix = ""): string {
+  return `${prefix}${topic}`;
+}
+
+/** Our topic of a Kafka topic's name; null: it is none of ours. */
+export function logTopicOf(kafkaName: string, prefix = ""): LogTopic | null {
+  return logTopics.find((topic) => kafkaTopic(topic, prefix) === kafkaName) ?? null;
+}
+
+/** kafkajs wraps errors in errors: the words of Kafka's own code ("OUT_OF_ORDER_SEQUENCE_NUMBER"), if there is one. */
+export function kafkaCode(error: unknown): string | null {
+  for (let at = error; at instanceof Error; at = at.cause) {
+    if ("type" in at && typeof at.type === "string") return at.type;
+  }
+  return null;
+}
+
+/** What no repetition can cure: somebody has to change rights, names or versions. */
+export function isFinal(error: unknown): boolean {
+  const code = kafkaCode(error) ?? "";
+  return /AUTHORIZATION_FAILED|SASL|UNSUPPORTED_VERSION|INVALID_GROUP_ID|INCONSISTENT_GROUP_PROTOCOL/.test(code);
+}
+
+const compress = promisify(zstdCompress);
+const decompress = promisify(zstdDecompress);
+const zstd = {
+  compress: ({ buffer }: { buffer: Buffer }) =>
+    compress(buffer, { params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+  decompress: (buffer: Buffer) => decompress(buffer),
+};
