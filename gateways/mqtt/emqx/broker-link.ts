@@ -59,6 +59,7 @@ export class BrokerLink {
   readonly #ended = Promise.withResolvers<BrokerLost | null>();
   #phase: Phase = "connecting";
   #keepAliveMs: number;
+  #taken = 0;
   #inFlight = 0;
   #acks: number[] = [];
   #held = false;
@@ -139,12 +140,13 @@ export class BrokerLink {
       while (this.#inFlight > 0 && this.#phase !== "ended")
         await Promise.race([new Promise<void>((resolve) => this.#idle.push(resolve)), this.ended]);
       this.#flush();
-      if (this.#phase === "ended" || this.#stopped) return;
+      if (this.#stopped || (this.#phase !== "open" && this.#phase !== "leaving")) return;
       // What our acknowledgements set free is sent before the answer to a ping that follows them.
+      const taken = this.#taken;
       const pong = new Promise<void>((resolve) => this.#pongs.push(resolve));
       this.#socket.write(pingreq);
       await Promise.race([pong, this.ended]);
-      if (this.#inFlight === 0) return;
+      if (this.#taken === taken) return;
     }
   }
 
@@ -241,6 +243,7 @@ export class BrokerLink {
   }
 
   #take(message: IncomingPublish, packetId: number): void {
+    this.#taken++;
     this.#inFlight++;
     if (this.#inFlight >= this.#options.receiveMaximum) this.#hold(); // L2
     let undecided = true;

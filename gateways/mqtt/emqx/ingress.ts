@@ -109,11 +109,11 @@ export function openIngress(options: IngressOptions): Ingress {
   async function keepConnected(index: number, first: () => void): Promise<void> {
     const clientId = connections === 1 ? options.clientId : `${options.clientId}-${index + 1}`;
     for (let attempt = 0; !stopping.signal.aborted; attempt++) {
+      const openedAtMs = now();
       const link = new BrokerLink({ ...linkOptions, clientId });
       links[index] = link;
       link.ready.then(
         () => {
-          attempt = 0;
           log.info({ broker: options.url, clientId }, "taking messages from the broker");
           first();
         },
@@ -122,6 +122,7 @@ export function openIngress(options: IngressOptions): Ingress {
       const lost = await link.ended;
       if (stopping.signal.aborted) return;
       meter.connectionLost();
+      if (now() - openedAtMs > steadyMs) attempt = 0;
       const waitMs = backOffMs(attempt, random());
       log.warn({ clientId, attempt, waitMs: Math.round(waitMs), error: lost?.message }, "the broker is away");
       await delay(waitMs, undefined, { signal: stopping.signal }).catch(() => {});
@@ -171,6 +172,9 @@ export function openIngress(options: IngressOptions): Ingress {
     },
   };
 }
+
+/** A connection that stood so long was a good one: its loss is the first of its kind. */
+const steadyMs = 10_000;
 
 /** 0.1 s, 0.2 s, … 5 s, each up to half longer. */
 export function backOffMs(attempt: number, random: number): number {
