@@ -75,15 +75,19 @@ export class OutboxPump {
   }
 
   async #pump(): Promise<void> {
+    let failures = 0;
     while (this.#queue.length > 0 && !this.#closing) {
       const records = this.#queue.slice(0, maxPublished);
       try {
         await this.#options.publisher.publish(records);
       } catch (error) {
         this.#options.onTrouble(error as Error);
-        await new Promise((resolve) => setTimeout(resolve, retryMs));
+        const backOffMs = Math.min(maxRetryMs, firstRetryMs * 2 ** Math.min(failures, 10));
+        failures += 1;
+        await new Promise((resolve) => setTimeout(resolve, backOffMs));
         continue;
       }
+      failures = 0;
       this.#queue.splice(0, records.length);
       this.#published.push(...records);
     }
@@ -93,7 +97,8 @@ export class OutboxPump {
 const maxPublished = 2_000;
 const maxStruck = 5_000;
 const maxRelayed = 1_000;
-const retryMs = 500;
+const firstRetryMs = 20;
+const maxRetryMs = 1_000;
 /** Longer than a living host needs: what is younger is still its own. */
 const abandonedAfterMs = 15_000;
 

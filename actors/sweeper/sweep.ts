@@ -6,8 +6,8 @@
 import type { Membership } from "../../ports/membership/port.ts";
 import type { TwinStateStore } from "../../ports/twin-state/port.ts";
 
-/** Actor type, reminder and how the fleet is shared. Fewer than a twin's stored shards, of which each takes an equal part. */
-export const deadlineSweeper = { type: "DeadlineSweeper", reminder: "sweep", shards: 8, periodSeconds: 2 } as const;
+/** Actor type and reminder. An actor's id is the number of its shard. */
+export const deadlineSweeper = { type: "DeadlineSweeper", reminder: "sweep" } as const;
 
 /** At most so many twins in one sweep: a dead host's are spread over some seconds, not loaded at once. */
 const wakesPerSweep = 250;
@@ -16,6 +16,8 @@ export type SweepParts = {
   readonly store: Pick<TwinStateStore, "overdue">;
   readonly membership: Pick<Membership, "members">;
   readonly now: () => number;
+  /** Of how many equal parts of the fleet a sweeper takes one; the same in every process. */
+  readonly shards: number;
   /** Gives the twin a `deadline` turn at its actor. */
   readonly wake: (device: string) => Promise<unknown>;
 };
@@ -23,10 +25,9 @@ export type SweepParts = {
 export type Swept = { readonly found: number; readonly woken: number };
 
 /** One sweep of a shard. Rejects when store or membership do not answer: the next reminder tries again. */
-export async function sweep(shard: number, { store, membership, now, wake }: SweepParts): Promise<Swept> {
+export async function sweep(shard: number, { store, membership, now, shards, wake }: SweepParts): Promise<Swept> {
   const members = await membership.members();
   const alive = members.filter((member) => member.role === "actors" && member.alive).map(({ id }) => id);
-  const { shards } = deadlineSweeper;
   const devices = await store.overdue({ shard, shards, alive, nowMs: now(), limit: wakesPerSweep });
   const woken = await Promise.allSettled(devices.map(wake));
   return { found: devices.length, woken: woken.filter(({ status }) => status === "fulfilled").length };
@@ -50,7 +51,7 @@ export class Sweeper {
   /** @param id of the sweeper's actor: the shard's number */
   async sweep(id: string): Promise<void> {
     const shard = Number(id);
-    if (!Number.isInteger(shard) || shard < 0 || shard >= deadlineSweeper.shards || this.#sweeping.has(shard)) return;
+    if (!Number.isInteger(shard) || shard < 0 || shard >= this.#parts.shards || this.#sweeping.has(shard)) return;
     this.#sweeping.add(shard);
     try {
       this.#woken += (await sweep(shard, this.#parts)).woken;

@@ -1,0 +1,269 @@
+/**
+ * The actors role: hosts device twins and deadline sweepers for its Dapr sidecar. Wires, and decides nothing.
+ */
+import { randomBytes } from "node:crypto";
+import { policyWith } from "../core/device/policy.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { openPolicies, watchPolicies } from "../ports/device-types/policies.ts";
+import { openPostgresDeviceTypes } from "../ports/device-types/postgres.ts";
+import { openMqttDownlink } from "../ports/downlink/mqtt.ts";
+import { openRoleServer } from "../ports/http-health/server.ts";
+import { startHeartbeat } from "../ports/membership/heartbeat.ts";
+import type { Member } from "../ports/membership/port.ts";
+import { openPostgresMembership } from "../ports/membership/postgres.ts";
+import { openMetrics } from "../ports/metrics/prometheus.ts";
+import { openPool } from "../ports/postgres/pool.ts";
+import { openKafkaPublisher } from "../ports/record-log/kafka-publisher.ts";
+import { openRedisSoftState } from "../ports/soft-state/redis.ts";
+import { openPostgresTwinState } from "../ports/twin-state/postgres.ts";
+import { safetyOf } from "../role-config.ts";
+import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { openTwinClient } from "./device/client.ts";
+import { decodeTurns, deviceTwin, encodeAnswer } from "./device/turns-wire.ts";
+import { openActorCallbacks } from "./host/dapr/callbacks.ts";
+import { openDaprClient } from "./host/dapr/client.ts";
+import { openActorStream } from "./host/dapr/stream.ts";
+import { openDistributedHost } from "./host/distributed.ts";
+import { meterCommits, meterDistributedHost } from "./host/meter.ts";
+import type { ActorHandlers } from "./host/protocol-port.ts";
+import { deadlineSweeper, Sweeper } from "./sweeper/sweep.ts";
+
+/** Longer than any device's deadline is worth a place in memory; the host lets idle twins go by itself. */
+const daprIdleSeconds = 86_400;
+const policyLookMs = 2_000;
+const registerRetryMs = 2_000;
+const wakeGiveUpMs = 10_000;
+const wakesAtATime = 32;
+
+export async function runActors({ config, logger }: RoleOptions<"actors">): Promise<RunningRole> {
+  const closers = openClosers(logger);
+  const startedAtMs = Date.now();
+  const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  let ready = false;
+  try {
+    const pool = openPool(config.databaseUrl, {
+      max: config.databaseConnections,
+      name: id,
+      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
+    });
+    closers.add(() => pool.end());
+    const policies = await openPolicies(
+      policyWith({ silenceMs: config.silenceSeconds * 1_000, graceMs: config.graceSeconds * 1_000 }),
+      await openPostgresDeviceTypes(pool),
+    );
+    const membership = await openPostgresMembership(pool);
+    const store = await openPostgresTwinState(pool, { host: id });
+    const soft = await openRedisSoftState({ url: config.redisUrl });
+    closers.add(() => soft.close());
+    const publisher = openKafkaPublisher({
+      brokers: config.kafkaBrokers,
+      clientId: id,
+      logger,
+      onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not take records"),
+    });
+    closers.add(() => publisher.close());
+    const downlink = openMqttDownlink({
+      url: config.mqttUrl,
+      username: config.mqttUsername,
+      password: config.mqttPassword,
+      connections: config.downlinkConnections,
+      clientIdPrefix: `doppel-${id}`,
+    });
+    closers.add(() => downlink.close());
+    const sidecar = openDaprClient({
+      httpUrl: `http://127.0.0.1:${config.daprHttpPort}`,
+      connections: wakesAtATime * 2,
+    });
+    closers.add(() => sidecar.close());
+    const waker = openTwinClient({
+      call: (device, body, timeoutMs) => sidecar.invoke(deviceTwin.type, device, deviceTwin.turns, body, { timeoutMs }),
+      callerId: id,
+      now: Date.now,
+      random: Math.random,
+      batchMs: 1,
+      maxBatch: 10,
+      concurrency: wakesAtATime,
+      timeoutMs: config.callTimeoutMs,
+      giveUpMs: wakeGiveUpMs,
+    });
+    closers.add(() => waker.close());
+    const wake = (device: string) => waker.ask(device, { kind: "deadline" });
+
+    const metrics = openMetrics();
+    const host = openDistributedHost({
+      store,
+      publisher,
+      soft,
+      downlink,
+      now: Date.now,
+      policyOf: policies.of,
+      openRegistry: safetyOf(config).openRegistry,
+      flushMs: config.flushMs,
+      softMs: config.softStateMs,
+      idleMs: config.idleTwinMinutes * 60_000,
+      wake,
+      observeCommit: (seconds, writes) => {
+        metrics.commitSeconds.observe(seconds);
+        metrics.commitRecords.observe(writes);
+      },
+      logger,
+    });
+    closers.add(() => host.close());
+    meterCommits(metrics, host);
+    closers.add(
+      watchPolicies(policies, policyLookMs, {
+        changed: () => host.policiesChanged(),
+        trouble: (error) => logger.warn({ error: error.message }, "device types could not be read"),
+      }),
+    );
+    const sweeper = new Sweeper({ store, membership, now: Date.now, wake, shards: config.sweepShards });
+    meterDistributedHost(metrics, host, sweeper);
+
+    const handlers: ActorHandlers = {
+      async call({ type, id: actor, method, body }) {
+        if (type !== deviceTwin.type || method !== deviceTwin.turns)
+          throw new Error(`There is no method ${method} of ${type}.`);
+        return encodeAnswer(await host.turns(actor, decodeTurns(body)));
+      },
+      async reminder({ type, id: actor, name }) {
+        if (type === deadlineSweeper.type && name === deadlineSweeper.reminder) await sweeper.sweep(actor);
+      },
+      deactivated({ type, id: actor }) {
+        if (type === deviceTwin.type) host.deactivated(actor);
+      },
+    };
+    const types = {
+      types: [deviceTwin.type, deadlineSweeper.type],
+      idleTimeoutSeconds: daprIdleSeconds,
+      drainSeconds: config.drainSeconds,
+    };
+    const onConnection = (connected: boolean) => {
+      logger.info({ connected }, connected ? "the sidecar has us" : "the sidecar is away");
+      if (!connected) host.doubtAll();
+    };
+    const protocol =
+      config.actorProtocol === "stream"
+        ? await openActorStream({
+            grpcAddress: `127.0.0.1:${config.daprGrpcPort}`,
+            types,
+            handlers,
+            onConnection,
+            log: logger,
+          })
+        : await openActorCallbacks({ port: config.actorPort, types, handlers, onConnection, log: logger });
+    closers.add(() => protocol.close());
+    closers.add(
+      keepSweeping(sidecar, protocol, config, (error) =>
+        logger.warn({ error: error.message }, "the sweepers' reminders could not be set"),
+      ),
+    );
+
+    const member = (): Member => {
+      const {
+        twinsInMemory: twins,
+        deadlines,
+        pending,
+        outboxWaiting,
+        turns,
+        stale,
+        unsent,
+        unreadable,
+      } = host.stats();
+      return {
+        ...{ id, startedAtMs, role: "actors", name: config.name, version: packageJson.version },
+        address: config.advertisedUrl,
+        status: {
+          ...{ twins, deadlines, pending, outboxWaiting, turns, stale, unsent, unreadable },
+          woken: sweeper.woken,
+          sidecar: protocol.connected,
+          softState: soft.away ?? "ok",
+        },
+      };
+    };
+    const heartbeat = await startHeartbeat({
+      membership,
+      member,
+      here: () => protocol.connected,
+      onTrouble: (error) => logger.warn({ error: error.message }, "the membership could not be told"),
+    });
+    closers.add(() => heartbeat.stop());
+
+    const server = await openRoleServer({
+      host: config.host,
+      port: config.httpPort,
+      ready: () => ready && protocol.connected,
+      metrics: metrics.registry,
+      probes: [
+        { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
+        { name: "sidecar", check: async () => ({ ok: protocol.connected }) },
+        { name: "broker", check: async () => ({ ok: downlink.connected }) },
+        {
+          name: "outbox",
+          check: async () => ({
+            ok: host.stats().outboxWaiting < 10_000,
+            detail: `${host.stats().outboxWaiting} wait`,
+          }),
+        },
+        // Without Redis a twin comes back with what was stored last: worth knowing, not worth being out of service.
+        { name: "soft state", check: async () => ({ ok: true, detail: soft.away ?? "ok" }) },
+      ],
+    });
+    closers.add(() => server.close());
+    ready = true;
+    return {
+      port: server.port,
+      closed: new Promise(() => {}),
+      close() {
+        ready = false;
+        return closers.closeAll();
+      },
+    };
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
+
+/** Sets the sweepers' reminders as soon as the sidecar has us, and again after it was away. Gives the function that ends it. */
+function keepSweeping(
+  sidecar: {
+    registerReminder(
+      type: string,
+      id: string,
+      name: string,
+      about: { dueTimeMs: number; periodMs: number },
+    ): Promise<void>;
+  },
+  protocol: { readonly connected: boolean },
+  config: { readonly sweepSeconds: number; readonly sweepShards: number },
+  onTrouble: (error: Error) => void,
+): () => void {
+  let set = false;
+  let setting = false;
+  const look = async () => {
+    if (!protocol.connected) {
+      set = false;
+      return;
+    }
+    if (set || setting) return;
+    setting = true;
+    try {
+      const periodMs = config.sweepSeconds * 1_000;
+      for (let shard = 0; shard < config.sweepShards; shard += 1) {
+        const dueTimeMs = Math.round((periodMs * (shard + 1)) / config.sweepShards);
+        await sidecar.registerReminder(deadlineSweeper.type, String(shard), deadlineSweeper.reminder, {
+          dueTimeMs,
+          periodMs,
+        });
+      }
+      set = true;
+    } catch (error) {
+      onTrouble(error as Error);
+    } finally {
+      setting = false;
+    }
+  };
+  const timer = setInterval(() => void look(), registerRetryMs);
+  void look();
+  return () => clearInterval(timer);
+}
