@@ -91,10 +91,10 @@ export function openConsumer(
 }
 
 /** The items in order, in parts of at most `maxWeight` (a single heavier one alone); the last part goes on at `next`. */
-function* parts(
+export function* parts(
   items: readonly LogItem[],
   next: number,
-  target: Target,
+  target: Pick<Target, "weigh">,
   maxWeight: number,
 ): Generator<{ items: readonly LogItem[]; to: number }> {
   let start = 0;

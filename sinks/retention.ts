@@ -20,11 +20,21 @@ export type Retained = {
 
 export type RetentionReport = { readonly droppedPartitions: readonly string[]; readonly trimmedBatches: number };
 
+/** What is in the tables alone: the log of the distributed mode forgets by itself. */
+export async function retainTables(
+  { series, fleet }: { series: Pick<TimeSeries, "maintain">; fleet: Pick<FleetIndex, "trimEvents"> },
+  times: Pick<RetentionTimes, "telemetryRetentionMs" | "eventRetentionMs">,
+  nowMs: number,
+): Promise<readonly string[]> {
+  const droppedPartitions = await series.maintain(nowMs, times.telemetryRetentionMs);
+  await fleet.trimEvents(nowMs - times.eventRetentionMs);
+  return droppedPartitions;
+}
+
 /** The log keeps whatever a sink has not read or a start would replay, however old it is. */
 export async function retain(parts: Retained, times: RetentionTimes, nowMs: number): Promise<RetentionReport> {
   const { series, fleet, log, twins } = parts;
-  const droppedPartitions = await series.maintain(nowMs, times.telemetryRetentionMs);
-  await fleet.trimEvents(nowMs - times.eventRetentionMs);
+  const droppedPartitions = await retainTables(parts, times, nowMs);
   const needed = await Promise.all([series.progress(), fleet.progress(), twins.replayFrom()]);
   const trimmedBatches = await log.trim({ offset: Math.min(...needed), epochMs: nowMs - times.logRetentionMs });
   return { droppedPartitions, trimmedBatches };

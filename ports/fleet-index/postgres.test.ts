@@ -63,6 +63,34 @@ test("numbers are read at most once a second, and anew after a batch", async () 
   expect((await port.stats()).devices).toBe(2);
 });
 
+test("tables of a version without partitions are taken over, with all that they hold", async () => {
+  const { pool, close } = await openedPool();
+  onTestFinished(close);
+  await pool.query(`
+    create table sink_offsets (consumer text primary key, next_offset bigint not null);
+    insert into sink_offsets values ('fleet', 40);
+    create table device_events (log_offset bigint not null, device_id text collate "C" not null,
+      kind text collate "C" not null, at timestamptz not null, body text not null, primary key (kind, log_offset));
+    create index device_events_by_device on device_events (device_id, kind, log_offset);
+  `);
+  const record = deadLettered("not-utf8");
+  await pool.query("insert into device_events values (7, 'a', 'deadLettered', to_timestamp($1::float8 / 1000), $2)", [
+    ...[noonMs, JSON.stringify(record)],
+  ]);
+  const port = await openPostgresFleetIndex(pool);
+  expect(await port.progress()).toBe(40);
+  await port.apply(numbered(40, [["a", deadLettered("not-utf8", noonMs + 1)]]), { from: 40, to: 41 });
+  const later = numbered(7, [["b", deadLettered("not-utf8", noonMs + 2)]]);
+  await port.apply(later, { from: 0, to: 8, partition: "dead-letter/0" });
+  const { items } = await port.events({ device: null }, { cursor: null, limit: 9 });
+  expect(items.map(({ device, offset }) => [device, offset])).toEqual([
+    ["b", 7],
+    ["a", 40],
+    ["a", 7],
+  ]);
+  expect(await (await openPostgresFleetIndex(pool)).progress()).toBe(41);
+});
+
 async function openedPool() {
   const database = await testDatabase();
   const pool = openPool(database.url, { max: 4 });

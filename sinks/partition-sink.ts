@@ -1,0 +1,89 @@
+/**
+ * A sink of the distributed mode: takes the batches of the log's partitions, several of them at the same time.
+ * Leaves reading, waiting and repeating to the record source.
+ *
+ * D1 A batch is committed in parts of at most about `maxWeight` rows, each with its own progress: a batch that failed
+ *    half way comes again from there.
+ * D2 A commit that is refused once is no trouble: another member of the group had the partition until now.
+ * D3 What is wrong with a partition is told until it is taken again, here or (unheard of for `forgetMs`) elsewhere.
+ */
+import type { LogBatch, LogConsumer, Partition } from "../ports/record-log/port.ts";
+import { StaleProgress } from "../ports/time-series/port.ts";
+import { defaultLimits, type LogItem, parts, type Target } from "./consumer.ts";
+
+/** Where the records of partitions go. */
+export type PartitionTarget = Omit<Target, "progress"> & {
+  /** Null: it has never been in that partition. */
+  progressIn(partition: string): Promise<number | null>;
+};
+
+export type PartitionSink = Required<Pick<LogConsumer, "progress" | "take">> & {
+  readonly name: string;
+  /** Records committed since the start. */
+  records(): number;
+  /** What is wrong, by partition. */
+  troubles(): ReadonlyMap<string, string>;
+};
+
+type Trouble = { readonly message: string; readonly atMs: number; readonly of: "progress" | "take" };
+
+const forgetMs = 60_000;
+
+export function openPartitionSink(
+  target: PartitionTarget,
+  { maxWeight = defaultLimits.maxWeight, now = Date.now }: { maxWeight?: number; now?: () => number } = {},
+): PartitionSink {
+  const troubles = new Map<string, Trouble>();
+  const refused = new Set<string>();
+  let records = 0;
+
+  /** Notes how it went. */
+  async function watched<T>(place: string, of: Trouble["of"], work: () => Promise<T>): Promise<T> {
+    try {
+      const result = await work();
+      if (of === "take") refused.delete(place);
+      if (of === "take" || troubles.get(place)?.of === "progress") troubles.delete(place);
+      return result;
+    } catch (cause) {
+      if (cause instanceof StaleProgress && !refused.has(place)) {
+        refused.add(place); // D2
+        throw cause;
+      }
+      const message = cause instanceof Error ? cause.message : String(cause);
+      troubles.set(place, { message, atMs: now(), of });
+      throw cause instanceof StaleProgress ? new Error(message, { cause }) : cause;
+    }
+  }
+
+  async function commit(place: string, batch: LogBatch): Promise<void> {
+    const items: LogItem[] = batch.records.map((logged) => ({ offset: logged.offset, entry: logged }));
+    let from = batch.from;
+    for (const part of parts(items, batch.next, target, maxWeight)) {
+      await target.commit(part.items, { from, to: part.to, partition: place });
+      from = part.to;
+      records += part.items.length;
+    }
+  }
+
+  return {
+    name: target.name,
+    progress(partition) {
+      const place = placeOf(partition);
+      return watched(place, "progress", () => target.progressIn(place));
+    },
+    take(batch) {
+      const place = placeOf(batch);
+      return watched(place, "take", () => commit(place, batch));
+    },
+    records: () => records,
+    troubles() {
+      for (const [place, { atMs }] of troubles) if (now() - atMs >= forgetMs) troubles.delete(place);
+      return new Map([...troubles].map(([place, { message }]) => [place, message]));
+    },
+  };
+}
+
+/** "device-events/3": what its progress is stored under. */
+function placeOf({ topic, partition }: Partition): string {
+  return `${topic}/${partition}`;
+}
