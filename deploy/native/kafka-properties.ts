@@ -28,7 +28,9 @@ export function kafkaProperties(node: KafkaNode, nodes: readonly KafkaNode[], da
     "group.initial.rebalance.delay.ms": 0,
     "log.segment.bytes": 64 * 1024 * 1024,
     "log.cleaner.dedupe.buffer.size": 8 * 1024 * 1024,
-    ...(copies > 1 ? { "broker.session.timeout.ms": 6_000 } : {}),
+    // A broker that was killed is taken back only when its old session has ended.
+    "broker.session.timeout.ms": copies > 1 ? 6_000 : 3_000,
+    "broker.heartbeat.interval.ms": copies > 1 ? 2_000 : 500,
   };
   return Object.entries(settings)
     .map(([key, value]) => `${key}=${value}\n`)
