@@ -150,7 +150,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
             onConnection,
             log: logger,
           })
-        : await openActorCallbacks({ port: config.actorPort, types, handlers, onConnection, log: logger });
+        : await openActorCallbacks({ appPort: config.actorPort, types, handlers, onConnection, log: logger });
     closers.add(() => protocol.close());
     closers.add(
       keepSweeping(sidecar, protocol, config, (error) =>

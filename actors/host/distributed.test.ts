@@ -343,7 +343,10 @@ test("whatever dies, moves or fails, each message that was answered is in the lo
           case "move": {
             const from = running[place[next.device]!]!;
             place[next.device] = 1 - place[next.device]!;
+            // Whoever lost a twin without being told learns that its sidecar was away, or that it stood still itself,
+            // before it is asked again.
             if (next.told) from.deactivated(devices[next.device]!);
+            else from.doubtAll();
             break;
           }
           case "crash":

@@ -129,7 +129,7 @@ class Host implements DistributedHost {
       now,
       onTrouble: (error) => logger.warn({ error: error.message }, "the outbox waits"),
     });
-    this.#loader = new SeatLoader(store, soft, (records) => this.#outbox.put(records));
+    this.#loader = new SeatLoader(store, soft, (records) => this.#outbox.takeOver(records));
     this.#commit = new DurableCommit({
       store,
       flushMs: options.flushMs,

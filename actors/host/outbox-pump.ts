@@ -19,6 +19,8 @@ export class OutboxPump {
   readonly #options: OutboxPumpOptions;
   #queue: PublishableRecord[] = [];
   #published: PublishableRecord[] = [];
+  /** Of all records that are here, in the queue or published: what is found in the outbox may be one of them. */
+  readonly #ours = new Set<string>();
   #pumping: Promise<void> | null = null;
   #striking: Promise<void> | null = null;
   #closing = false;
@@ -34,20 +36,35 @@ export class OutboxPump {
 
   put(records: readonly PublishableRecord[]): void {
     if (records.length === 0) return;
-    this.#queue.push(...records);
+    for (const record of records) {
+      this.#ours.add(keyOf(record));
+      this.#queue.push(record);
+    }
     this.#pumping ??= this.#pump().finally(() => {
       this.#pumping = null;
     });
+  }
+
+  /** Takes over what is found in the outbox, but for what is here already. Gives how many. */
+  takeOver(records: readonly PublishableRecord[]): number {
+    const left = records.filter((record) => !this.#ours.has(keyOf(record)));
+    this.put(left);
+    return left.length;
   }
 
   /** Strikes published records off the outbox; to be called now and then. A failure only leaves copies. */
   async strike(): Promise<void> {
     if (this.#striking !== null || this.#published.length === 0) return;
     const records = this.#published.splice(0, maxStruck);
-    this.#striking = this.#options.store.published(records).catch((error: Error) => {
-      this.#published.unshift(...records);
-      this.#options.onTrouble(error);
-    });
+    this.#striking = this.#options.store.published(records).then(
+      () => {
+        for (const record of records) this.#ours.delete(keyOf(record));
+      },
+      (error: Error) => {
+        this.#published.unshift(...records);
+        this.#options.onTrouble(error);
+      },
+    );
     await this.#striking;
     this.#striking = null;
   }
@@ -56,10 +73,7 @@ export class OutboxPump {
   async relay(): Promise<number> {
     if (this.#queue.length > 0) return 0;
     const found = await this.#options.store.abandoned(this.#options.now() - abandonedAfterMs, maxRelayed);
-    const ours = new Set(this.#published.map(keyOf));
-    const left = found.filter((record) => !ours.has(keyOf(record)));
-    this.put(left);
-    return left.length;
+    return this.takeOver(found);
   }
 
   /** Publishes what is there, for at most `withinMs`; the rest is another host's to find. */
