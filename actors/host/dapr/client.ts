@@ -31,7 +31,7 @@ export interface DaprClient {
   /** Replaces one of the same name. Works only beside a sidecar that hosts the type (else ActorUnavailable). */
   registerReminder(type: string, id: string, name: string, reminder: ReminderRequest): Promise<void>;
   unregisterReminder(type: string, id: string, name: string): Promise<void>;
-  /** Whether the sidecar says that it is ready. False, too, when it is away. */
+  /** Whether the sidecar, with its placement and scheduler, says that it is ready. False, too, when it is away. */
   healthy(): Promise<boolean>;
   metadata(): Promise<SidecarMetadata>;
   /** Ends the connections. Calls under way are answered first. */

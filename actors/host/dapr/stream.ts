@@ -40,6 +40,8 @@ const protocolFile = fileURLToPath(new URL("../../../dapr/proto/actor-stream.pro
 
 const firstRetryMs = 50;
 const lastRetryMs = 2_000;
+/** A cancelled stream drops the answers that the sidecar has not read yet, and nothing tells when it has. */
+const settleMs = 50;
 /** How many times in a row the sidecar was away before it is told as a warning: a restart takes about half a second. */
 const quietRetries = 4;
 
@@ -136,13 +138,14 @@ class ActorStream implements ActorProtocol {
   }
 
   /**
-   * P3. Requests that come in from now on stay unanswered: when the stream is cancelled the sidecar takes the types out
-   * of the placement and tries those requests again where their actors live then.
+   * P3. Requests that come in from now on stay unanswered; their callers are told when the stream is cancelled, a moment
+   * later, that the actor is unavailable. Refused at once they would only come back before the placement has changed.
    */
   async #leave(): Promise<void> {
     this.#closing = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
     while (this.#underWay > 0 && this.#stream !== null) await this.#nextChange();
+    if (this.#stream !== null) await new Promise((resolve) => setTimeout(resolve, settleMs));
     while (this.#stream !== null) {
       this.#stream.cancel(); // half-closing would fail the calls of the next moment
       await this.#nextChange();

@@ -13,6 +13,7 @@ import {
   startScheduler,
 } from "../../../deploy/native/dapr.ts";
 import { DaprBuildFailed, daprBinaries } from "../../../deploy/native/dapr-build.ts";
+import type { ActorHostLog } from "./stream.ts";
 
 export type TestDapr = {
   placement: Awaited<ReturnType<typeof startPlacement>>;
@@ -77,3 +78,6 @@ export async function startTestDapr(): Promise<TestDapr> {
     return { ...sidecar, restart: () => again(sidecar.restart) };
   }
 }
+
+/** For hosts whose handlers fail on purpose. */
+export const silent: ActorHostLog = { info: () => {}, warn: () => {}, error: () => {} };
