@@ -61,6 +61,8 @@ export type Places = {
   readonly mqttPassword: string;
   /** 0: the broker hands on what a member that is gone had not acknowledged (EMQX). */
   readonly ingressSessionSeconds: number;
+  /** Where shared subscriptions find what devices publish to $aws/ ("$aws/" with EMQX). */
+  readonly ingressAwsPrefix: string;
 };
 
 /** Where an instance is: its own port, and those of its sidecar. */
@@ -84,6 +86,7 @@ export function environmentOf(instance: Instance, places: Places, at: InstancePl
     MQTT_USERNAME: places.mqttUsername,
     MQTT_PASSWORD: places.mqttPassword,
     DOPPEL_INGRESS_SESSION_SECONDS: String(places.ingressSessionSeconds),
+    DOPPEL_INGRESS_AWS_PREFIX: places.ingressAwsPrefix,
     DAPR_HTTP_PORT: String(at.daprHttpPort),
     DAPR_GRPC_PORT: String(at.daprGrpcPort),
   };
