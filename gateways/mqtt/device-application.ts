@@ -31,7 +31,8 @@ import { appSender, badStatus, notYours, type Refusal, routeFrom, type Sender, s
 import { ShadowQuota } from "./shadow-quota.ts";
 
 export type DeviceApplicationOptions = {
-  readonly host: TwinHost;
+  /** `onCommitted` where the twins live in this process: then what they send goes out here. */
+  readonly host: Pick<TwinHost, "ask" | "deliver"> & Partial<Pick<TwinHost, "onCommitted">>;
   /** Null where credentials are not required (loopback). */
   readonly credentials: Credentials | null;
   readonly openRegistry: boolean;
@@ -272,7 +273,7 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
   return {
     attach(listener) {
       broker = listener;
-      host.onCommitted((turns) => {
+      host.onCommitted?.((turns) => {
         for (const turn of turns) if (turn.sends.length > 0 || turn.records.some(isDeregistration)) sendOut(turn);
       });
     },

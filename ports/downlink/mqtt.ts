@@ -15,7 +15,7 @@ export type MqttDownlinkOptions = {
   /** Per connection. */
   readonly maxWaiting?: number;
   readonly random?: () => number;
-  readonly log: { warn(details: object, message: string): void; info(details: object, message: string): void };
+  readonly log?: { warn(details: object, message: string): void; info(details: object, message: string): void };
 };
 
 /**
@@ -35,9 +35,9 @@ export function openMqttDownlink(options: MqttDownlinkOptions): Downlink & {
     const onConnection = (connected: boolean, problem: string | null) => {
       if (connected) {
         first.resolve();
-        log.info({ broker: url, clientId }, "ready to send to devices");
+        log?.info({ broker: url, clientId }, "ready to send to devices");
       } else
-        log.warn({ broker: url, clientId, problem }, "the broker is away: what devices are sent waits for a moment");
+        log?.warn({ broker: url, clientId, problem }, "the broker is away: what devices are sent waits for a moment");
     };
     const { username, password } = options;
     return new Lane({ url, username, password, clientId, timeoutMs, maxWaiting, random, onConnection });

@@ -1,23 +1,20 @@
-import { mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import mqtt, { type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type NativeMosquitto, startMosquitto } from "../../../deploy/native/mosquitto.ts";
+import type { NativeMosquitto } from "../../../deploy/native/mosquitto.ts";
 import { SHARED_AWS_PREFIX } from "../../../deploy/native/mosquitto-config.ts";
+import { mosquittoIsHere, type TestMosquitto, testMosquitto } from "../../../deploy/native/testing.ts";
 import type { IncomingPublish, PublishOutcome } from "../broker-port.ts";
 import { backOffMs, type Ingress, type IngressOptions, openIngress, upSubscriptions } from "./ingress.ts";
 
 let broker: NativeMosquitto;
-const folder = mkdtempSync(join(tmpdir(), "doppel-ingress-"));
+let started: TestMosquitto | null = null;
 beforeAll(async () => {
-  broker = await startMosquitto({ folder });
+  if (!mosquittoIsHere) return;
+  started = await testMosquitto();
+  broker = started.broker;
 });
-afterAll(async () => {
-  await broker?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => started?.close());
 
 type Taken = { message: IncomingPublish; done: (outcome: PublishOutcome) => void };
 const accept: PublishOutcome = { kind: "accept" };
@@ -112,7 +109,7 @@ async function cuttable(): Promise<{ url: string; cut(): void }> {
   return { url: `mqtt://127.0.0.1:${(server.address() as { port: number }).port}`, cut };
 }
 
-describe("the ingress of a gateway, at mosquitto", () => {
+describe.skipIf(!mosquittoIsHere)("the ingress of a gateway, at mosquitto", () => {
   test("takes what means something to twins, and nothing that we publish ourselves", async () => {
     groups++;
     const gateway = new Gateway({ decide: accept });

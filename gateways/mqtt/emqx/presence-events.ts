@@ -1,0 +1,119 @@
+/**
+ * What a broker in front of us tells of its clients, on `presence/{clientid}`: the bodies that EMQX's rules republish
+ * (deploy/emqx/emqx.conf), as inputs of twins. Pure.
+ *
+ * E1 A session is one connection of one client: `{clientid}@{connected_at}`.
+ * E2 A connection that another one of its client has taken over tells nothing: the other one has told already, or will.
+ */
+import { brokerSession } from "../../../core/device/broker-session.ts";
+import type { TwinInput } from "../../../core/device/inputs.ts";
+import { everyShadow } from "../../../core/device/shadow.ts";
+import { listeningShadow } from "../../../core/wire/shadow-wire.ts";
+import { matchesCommands } from "../../../core/wire/topics.ts";
+import { claimedPrincipal } from "../client-device.ts";
+
+export type PresenceEvent =
+  | { readonly kind: "device"; readonly device: string; readonly inputs: readonly TwinInput[] }
+  /** Of an app, of ourselves, or of no meaning for twins. */
+  | { readonly kind: "nothing" }
+  /** `problem` in words: this is not what our rules republish. */
+  | { readonly kind: "malformed"; readonly problem: string };
+
+/** The client ids of Doppel's own processes begin with it; nobody else may have one (gateways/http/emqx-authn.ts). */
+export const ownClientPrefix = "doppel-";
+
+export function presenceEvent(payload: Uint8Array): PresenceEvent {
+  const body = parsed(payload);
+  if (body === null) return malformed("no JSON object");
+  const clientId = body.clientid;
+  if (typeof clientId !== "string" || clientId === "") return malformed("no clientid");
+  if (clientId.startsWith(ownClientPrefix)) return nothing;
+  const claimed = claimedPrincipal(given(body.username), clientId);
+  if (claimed.kind !== "device") return nothing;
+  const { device } = claimed;
+  switch (body.event) {
+    case "client.connected": {
+      const connectedAtMs = epochMs(body.connected_at);
+      if (connectedAtMs === null) return malformed("connected_at is no time in ms");
+      const session = { id: sessionId(clientId, connectedAtMs), connectedAtMs, node: given(body.node) ?? "" };
+      return { kind: "device", device, inputs: [{ kind: "connected", session }, ...resumedListening(body)] };
+    }
+    case "client.disconnected": {
+      const connectedAtMs = epochMs(body.connected_at);
+      if (connectedAtMs === null) return malformed("connected_at is no time in ms");
+      const reason = given(body.reason) ?? "unknown";
+      if (reason === "takenover" || reason === "discarded") return nothing; // E2
+      const session = sessionId(clientId, connectedAtMs);
+      const graceful = reason === "normal";
+      const input: TwinInput = { kind: "disconnected", session, graceful, reason: reasonWords[reason] ?? reason };
+      return { kind: "device", device, inputs: [input] };
+    }
+    case "session.subscribed": {
+      if (typeof body.topic !== "string") return malformed("no topic");
+      const inputs = listeningInputs(body.topic, device);
+      return inputs.length === 0 ? nothing : { kind: "device", device, inputs };
+    }
+    default:
+      return malformed(`the event "${String(body.event).slice(0, 50)}" is none of ours`);
+  }
+}
+
+/** E1; also for `GET /api/v5/clients`. */
+export function sessionId(clientId: string, connectedAtMs: number): string {
+  return `${clientId}@${connectedAtMs}`;
+}
+
+/** A text that is there: where a client has none, EMQX writes null, "" or "undefined". */
+export function given(value: unknown): string | null {
+  return typeof value === "string" && value !== "" && value !== "undefined" ? value : null;
+}
+
+/**
+ * A session that the client has resumed keeps its subscriptions, and EMQX has no event for that. So a client that may
+ * have resumed is taken to listen: if it does not, what is sent reaches nobody, and goes out again when it subscribes.
+ */
+function resumedListening({ clean_start: cleanStart, expiry_interval: expiry }: Record<string, unknown>): TwinInput[] {
+  if (cleanStart !== false || typeof expiry !== "number" || expiry <= 0) return [];
+  return [
+    { kind: "listening", session: brokerSession, to: { channel: "commands" } },
+    { kind: "listening", session: brokerSession, to: { channel: "shadowDelta", shadow: everyShadow } },
+  ];
+}
+
+function listeningInputs(filter: string, device: string): TwinInput[] {
+  const inputs: TwinInput[] = [];
+  if (matchesCommands(filter, device))
+    inputs.push({ kind: "listening", session: brokerSession, to: { channel: "commands" } });
+  const shadow = listeningShadow(filter, device);
+  if (shadow !== null)
+    inputs.push({ kind: "listening", session: brokerSession, to: { channel: "shadowDelta", shadow } });
+  return inputs;
+}
+
+/** EMQX 5.8's reasons in the words that our own listener uses; others are passed on as they are. */
+const reasonWords: Readonly<Record<string, string>> = {
+  normal: "client disconnected",
+  tcp_closed: "socket closed",
+  tcp_error: "socket closed",
+  keepalive_timeout: "keep-alive elapsed",
+  kicked: "disconnected by an administrator",
+};
+
+const nothing: PresenceEvent = { kind: "nothing" };
+
+function malformed(problem: string): PresenceEvent {
+  return { kind: "malformed", problem };
+}
+
+function parsed(payload: Uint8Array): Record<string, unknown> | null {
+  try {
+    const body: unknown = JSON.parse(new TextDecoder().decode(payload));
+    return typeof body === "object" && body !== null && !Array.isArray(body) ? (body as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}
+
+function epochMs(value: unknown): number | null {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? value : null;
+}
