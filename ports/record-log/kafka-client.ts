@@ -15,12 +15,12 @@ export type KafkaOptions = {
   readonly logger?: KafkaLogger;
 };
 
-export type KafkaLogger = Pick<Logger, "debug" | "warn">;
+export type KafkaLogger = Pick<Logger, "debug">;
 
 /** Within one call of kafkajs; our own loops go on after it, for as long as it takes. */
 export const shortRetry: RetryOptions = {
   initialRetryTime: 100,
-  maxRetryTime: 1_000,
+  maxRetryTime: 500,
   factor: 0.2,
   multiplier: 2,
   retries: 5,
@@ -39,9 +39,7 @@ export function openKafkaClient({ brokers, clientId, logger }: KafkaOptions): Ka
     logCreator: () => (entry) => {
       const { message, timestamp: _, logger: __, ...fields } = entry.log;
       if (/Limiting retries for the idempotent producer/.test(message)) return; // group-commit.ts sends again
-      const line = `Kafka client: ${message}`;
-      if (entry.level === kafkajs.logLevel.ERROR) logger?.warn(fields, line);
-      else logger?.debug(fields, line);
+      logger?.debug(fields, `Kafka client: ${message}`); // what matters reaches us as an error, too
     },
   });
 }

@@ -16,7 +16,8 @@ import { placeOf } from "./partition-reading.ts";
 import type { LogTopic, Partition } from "./port.ts";
 
 export type GroupReading = {
-  readonly group: string;
+  /** The group's id, asked for each kafkajs consumer: one that died keeps its partitions until its session ends. */
+  readonly group: () => string;
   readonly topics: readonly LogTopic[];
   readonly prefix: string;
   /** Where a partition without a position is read from when the group has none either. */
@@ -74,8 +75,9 @@ export function readGroup(kafka: Kafka, reading: GroupReading): GroupReader {
 
   /** One kafkajs consumer, from its connection to its end. Rejects with what ended it, resolves when stopped. */
   async function readUntilItEnds(): Promise<void> {
+    const groupId = reading.group();
     const consumer = kafka.consumer({
-      groupId: reading.group,
+      groupId,
       sessionTimeout: reading.sessionTimeoutMs,
       heartbeatInterval: heartbeatMs,
       rebalanceTimeout: 30_000,
@@ -187,7 +189,7 @@ export function readGroup(kafka: Kafka, reading: GroupReading): GroupReader {
     const committing = setInterval(() => void commit().catch(() => {}), commitEveryMs);
     const watching = setInterval(() => {
       if (performance.now() - fetchedMs > silentMs)
-        ended.reject(new Error(`Kafka has given nothing to the group "${reading.group}" for ${silentMs / 1_000} s`));
+        ended.reject(new Error(`Kafka has given nothing to the group "${groupId}" for ${silentMs / 1_000} s`));
     }, silentMs / 6);
     stopping.signal.addEventListener("abort", stop, { once: true });
     try {

@@ -59,7 +59,7 @@ export function openKafkaPublisher(options: KafkaPublisherOptions): RecordPublis
   const commit = openGroupCommit<Encoded>({
     lingerMs,
     awayAfterMs,
-    backOff: options.backOff ?? { firstMs: 50, maxMs: 2_000 },
+    backOff: options.backOff ?? { firstMs: 50, maxMs: 500 },
     maxMessages: maxRequestMessages,
     maxWeight: maxRequestBytes,
     weigh: ({ bytes }) => bytes,

@@ -48,7 +48,7 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
       const readings = new Map<string, PartitionReading>();
       const reader = readGroup(kafka, {
         ...group,
-        group: `${prefix}${consumer.group}`,
+        group: () => `${prefix}${consumer.group}`,
         topics: consumer.topics,
         fromBeginning: true,
         async begin(partition) {
@@ -83,10 +83,13 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
         ))
           next.set(placeOf({ topic, partition }), end);
       }
-      const groupId = `${prefix}${options.clientId}-follow-${randomUUID()}`; // kafkajs reads in groups only: a group of one
+      let groupId = "";
       const reader = readGroup(kafka, {
         ...group,
-        group: groupId,
+        group() {
+          groupId = `${prefix}${options.clientId}-follow-${randomUUID()}`; // kafkajs reads in groups only: a group of one
+          return groupId;
+        },
         topics,
         fromBeginning: false,
         async begin(partition) {
