@@ -50,8 +50,8 @@ export type NativeOptions = Partial<Counts> & {
   readonly brokers?: 1 | 3;
   /** false: PostgreSQL does not wait for the disk. For tests. */
   readonly durable?: boolean;
-  /** After each change of a process. */
-  readonly onChange?: () => void;
+  /** Hears of each change of a process, from the first one on. */
+  readonly onChange?: (status: readonly ProcessStatus[]) => void;
   /** Other programs in the place of roles and of the script for the topics. For tests of this file. */
   readonly command?: (instance: Instance) => Command;
   readonly topics?: Command;
@@ -323,16 +323,19 @@ class System implements NativeSystem {
     await this.#stopInstance(instance);
     for (const name of [instance.name, sidecarOf(instance)]) this.processes.delete(name);
     this.#instances.delete(instance.name);
-    this.#options.onChange?.();
+    this.#changed();
+  }
+
+  #changed(): void {
+    this.#options.onChange?.(this.status());
   }
 
   #supervise(name: string, start: () => ReturnType<typeof startRole>): void {
-    const { onChange } = this.#options;
     const supervised = new Supervised({
       name,
       start,
       say: (line) => this.#stopping ?? this.#say(line),
-      ...(onChange === undefined ? {} : { onChange }),
+      onChange: () => this.#changed(),
     });
     this.processes.set(name, supervised);
   }
