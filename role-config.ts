@@ -90,7 +90,12 @@ const options = {
     whole(1, 3_600),
     "how often overdue twins of dead hosts are sought",
   ),
-  sweepShards: option("DOPPEL_SWEEP_SHARDS", "8", whole(1, 256), "sweepers that share the twins; the same everywhere"),
+  sweepShards: option(
+    "DOPPEL_SWEEP_SHARDS",
+    "8",
+    oneOf("1", "2", "4", "8", "16", "32", "64"),
+    "sweepers that share the twins; the same everywhere",
+  ),
   authnSecret: secretOption("DOPPEL_AUTHN_SECRET", "what EMQX sends as x-emqx-secret; required off loopback"),
   emqxApiUrl: option("EMQX_API_URL", "", orNothing(httpUrl), "EMQX's API, for its list of clients"),
   emqxApiKey: option("EMQX_API_KEY", "", orNothing(text), "key of that API"),

@@ -39,6 +39,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
   const closers = openClosers(logger);
   const startedAtMs = Date.now();
   const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  const sidecarUrl = `http://127.0.0.1:${config.daprHttpPort}`;
   let ready = false;
   try {
     const pool = openPool(config.databaseUrl, {
@@ -68,6 +69,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
       password: config.mqttPassword,
       connections: config.downlinkConnections,
       clientIdPrefix: `doppel-${id}`,
+      log: logger,
     });
     closers.add(() => downlink.close());
     const sidecar = openDaprClient({
@@ -116,7 +118,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
         trouble: (error) => logger.warn({ error: error.message }, "device types could not be read"),
       }),
     );
-    const sweeper = new Sweeper({ store, membership, now: Date.now, wake, shards: config.sweepShards });
+    const sweeper = new Sweeper({ store, membership, now: Date.now, wake, shards: Number(config.sweepShards) });
     meterDistributedHost(metrics, host, sweeper);
 
     const handlers: ActorHandlers = {
@@ -150,7 +152,14 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
             onConnection,
             log: logger,
           })
-        : await openActorCallbacks({ appPort: config.actorPort, types, handlers, onConnection, log: logger });
+        : await openActorCallbacks({
+            appPort: config.actorPort,
+            httpUrl: sidecarUrl,
+            types,
+            handlers,
+            onConnection,
+            log: logger,
+          });
     closers.add(() => protocol.close());
     closers.add(
       keepSweeping(sidecar, protocol, config, (error) =>
@@ -235,7 +244,7 @@ function keepSweeping(
     ): Promise<void>;
   },
   protocol: { readonly connected: boolean },
-  config: { readonly sweepSeconds: number; readonly sweepShards: number },
+  config: { readonly sweepSeconds: number; readonly sweepShards: string },
   onTrouble: (error: Error) => void,
 ): () => void {
   let set = false;
@@ -249,8 +258,9 @@ function keepSweeping(
     setting = true;
     try {
       const periodMs = config.sweepSeconds * 1_000;
-      for (let shard = 0; shard < config.sweepShards; shard += 1) {
-        const dueTimeMs = Math.round((periodMs * (shard + 1)) / config.sweepShards);
+      const shards = Number(config.sweepShards);
+      for (let shard = 0; shard < shards; shard += 1) {
+        const dueTimeMs = Math.round((periodMs * (shard + 1)) / shards);
         await sidecar.registerReminder(deadlineSweeper.type, String(shard), deadlineSweeper.reminder, {
           dueTimeMs,
           periodMs,

@@ -64,9 +64,9 @@ export function apiApp(
   serveCredentials(app, parts, endApp);
   serveEarlierPaths(app, parts, statistics);
   serveAwsDataPlane(app, parts);
+  serveMetrics(app, parts);
   serveHealth(app, parts, statistics);
   serveCluster(app, parts);
-  serveMetrics(app, parts);
   serveLive(app);
   serveDocs(app, packageJson.version);
   return app;

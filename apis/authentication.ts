@@ -21,7 +21,7 @@ export type Knock = {
 };
 
 /** What needs no key: pages without data of devices, and the answer to "are you there?". */
-const open = [/^\/$/, /^\/openapi\.json$/, /^\/docs(\/|$)/, /^\/health\/services$/];
+const open = [/^\/$/, /^\/openapi\.json$/, /^\/docs(\/|$)/, /^\/health\/services$/, /^\/(health|ready)z$/];
 
 /** The caller, or a thrown `Problem`. */
 export async function admit(knock: Knock, parts: Pick<ApiParts, "config" | "credentials">): Promise<Caller> {

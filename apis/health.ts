@@ -1,8 +1,9 @@
 /** Whether the system works: its parts, its devices, its process. */
 import { availableParallelism, loadavg } from "node:os";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
+import { askProbe, type HealthProbe, healthRoutes } from "../ports/http-health/routes.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
-import type { ApiEnv, ApiParts, HealthProbe } from "./parts.ts";
+import type { ApiEnv, ApiParts } from "./parts.ts";
 import { answer, noParameters, problems } from "./route.ts";
 
 const ServicesHealth = z
@@ -80,6 +81,8 @@ const systemHealth = createRoute({
 });
 
 export function serveHealth(app: OpenAPIHono<ApiEnv>, parts: ApiParts, statistics: FleetStatistics): void {
+  // What an orchestrator asks of every process of Doppel; its /metrics is ours already.
+  app.route("/", healthRoutes({ probes: parts.probes, metrics: parts.metrics, ready: parts.ready ?? (() => true) }));
   app.openapi(servicesHealth, async (c) => {
     const services = await checkProbes(parts.probes);
     return Object.values(services).every(({ ok }) => ok)
@@ -115,20 +118,6 @@ export function serveHealth(app: OpenAPIHono<ApiEnv>, parts: ApiParts, statistic
 export async function checkProbes(
   probes: readonly HealthProbe[],
 ): Promise<Record<string, { ok: boolean; detail?: string }>> {
-  const results = await Promise.all(probes.map(async (probe) => [probe.name, await ask(probe)] as const));
+  const results = await Promise.all(probes.map(async (probe) => [probe.name, await askProbe(probe)] as const));
   return Object.fromEntries(results);
-}
-
-/** What the probe says; one that throws, or says nothing for two seconds, is not ok. */
-async function ask({ check }: HealthProbe): Promise<{ ok: boolean; detail?: string }> {
-  const silent = Promise.withResolvers<{ ok: boolean; detail: string }>();
-  const timer = setTimeout(() => silent.resolve({ ok: false, detail: "no answer within 2 s" }), 2_000);
-  try {
-    return await Promise.race([check(), silent.promise]);
-  } catch {
-    // Its error may hold an address or a name that a page without a key must not show.
-    return { ok: false, detail: "failed; the log says why" };
-  } finally {
-    clearTimeout(timer);
-  }
 }

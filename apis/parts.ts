@@ -5,6 +5,7 @@ import type { DeviceApplication } from "../gateways/mqtt/device-application.ts";
 import type { Credentials } from "../ports/credentials/port.ts";
 import type { DeviceTypes } from "../ports/device-types/port.ts";
 import type { FleetIndex } from "../ports/fleet-index/port.ts";
+import type { HealthProbe } from "../ports/http-health/routes.ts";
 import type { TimeSeries } from "../ports/time-series/port.ts";
 import type { ClusterState } from "./cluster.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
@@ -23,6 +24,8 @@ export type ApiParts = {
   /** A publish by an app, as if it were connected: it reaches twins and subscribers alike, and is durable when told. */
   readonly publishFromApp: DeviceApplication["publishFromApp"];
   readonly probes: readonly HealthProbe[];
+  /** False while the process starts or ends; absent: true. */
+  readonly ready?: () => boolean;
   /** A prom-client registry. */
   readonly metrics: { metrics(): Promise<string>; readonly contentType: string };
   /** Epoch ms. */
@@ -65,13 +68,6 @@ export const defaultApiConfig: ApiConfig = {
   maxImportLines: 1_000_000,
   requestTimeoutMs: 30_000,
   maxLiveConnections: 1_000,
-};
-
-/** A part of the system and how to ask it whether it works. */
-export type HealthProbe = {
-  readonly name: string;
-  /** `detail` is for people. A throw counts as not ok. */
-  readonly check: () => Promise<{ ok: boolean; detail?: string }>;
 };
 
 /** Who asks. Roles will hang here: a handler sees the caller as `c.var.caller`. */

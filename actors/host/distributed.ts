@@ -201,7 +201,10 @@ class Host implements DistributedHost {
       } catch (error) {
         return this.#again(seat, "store-away", error as Error);
       }
-      if (seat.unreadable !== null) return this.#refuse(seat, turns);
+      if (seat.unreadable !== null) {
+        this.#claims.adopt(seat.device); // else the sweepers would find it again and again
+        return this.#refuse(seat, turns);
+      }
       this.#watch(seat);
       if (seat.timer !== noTimer) this.#claims.adopt(seat.device);
     }

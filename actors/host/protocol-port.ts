@@ -3,7 +3,10 @@ export type ActorTypes = {
   readonly types: readonly string[];
   /** Whole seconds without a call after which Dapr takes an actor out of memory. */
   readonly idleTimeoutSeconds: number;
-  /** Whole seconds that Dapr waits for calls under way before it moves an actor. */
+  /**
+   * Whole seconds that Dapr waits for calls under way before it moves actors. Short (1 or 2): meanwhile every actor of the
+   * type waits, on all hosts, and Dapr 1.18 counts as under way a call that came while no host of its type was known.
+   */
   readonly drainSeconds: number;
 };
 
@@ -33,7 +36,8 @@ export type ActorHandlers = {
  *
  * P1 Calls come as they come: the sidecar promises one at a time per actor only while no caller gives up. Who needs more
  *    has a queue per actor.
- * P2 A sidecar that ends or restarts is waited for, with back-off, for ever; `onConnection` tells of it.
+ * P2 A sidecar that ends or restarts is waited for, with back-off, for ever; `onConnection` tells of it. With its sidecar
+ *    a host loses all its actors, and is not told of each: other hosts may have them at once.
  * P3 `close` takes no more calls, answers those under way, and only then leaves the placement.
  */
 export interface ActorProtocol {

@@ -2,7 +2,7 @@
  * What a batch of turns comes to: pure but for the memory of what a device listens to. The twin that is handed in stays as
  * it is, so that a batch whose commit fails has not happened.
  */
-import { brokerSession, sessionOfBrokerMessage } from "../../core/device/broker-session.ts";
+import { brokerSession, sessionOfBrokerMessage, throughBroker } from "../../core/device/broker-session.ts";
 import type { Reply, Send, TwinContext, TwinInput } from "../../core/device/inputs.ts";
 import { isSoft, publishedId } from "../../core/device/publishing.ts";
 import { answerOf, receiptOf, type TurnReceipt, withReceipt } from "../../core/device/receipts.ts";
@@ -80,9 +80,9 @@ export function decideBatch(
 /** A message through a broker does not say by which session it came: the twin knows best. */
 function inputsOf(listening: EarlyListening, input: TwinInput, twin: Twin, nowMs: number): readonly TwinInput[] {
   if (input.kind === "connected") return [input, ...listening.of(input.session.id, nowMs)];
-  if (!("session" in input) || input.session !== brokerSession) return [input];
-  const session = sessionOfBrokerMessage(twin, nowMs);
-  if (input.kind !== "listening") return [{ ...input, session } as TwinInput];
-  listening.note(input.to, nowMs);
-  return session === null ? [] : [{ ...input, session }];
+  if (input.kind === "listening" && input.session === brokerSession) {
+    listening.note(input.to, nowMs);
+    if (sessionOfBrokerMessage(twin, nowMs) === null) return [];
+  }
+  return [throughBroker(twin, input, nowMs)];
 }

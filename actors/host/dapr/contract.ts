@@ -117,6 +117,25 @@ export function actorProtocolContract(name: string, way: HostWay): void {
       expect(String(await client.invoke(type, "slow", "turns", "2", { timeoutMs }))).toBe("2");
     });
 
+    test("a call that came before its host is answered when the host has come", async () => {
+      const { sidecar, appPort } = await way.startSidecar(dapr);
+      const type = newType();
+      const client = openDaprClient({ httpUrl: sidecar.url, connections: 1 });
+      const early = client.invoke(type, "a", "turns", "early", { timeoutMs: 15_000 });
+      const host = await way.open({
+        sidecar,
+        appPort,
+        types: { types: [type], idleTimeoutSeconds: 60, drainSeconds: 1 },
+        handlers: { call: async ({ body }) => body, reminder: async () => {}, deactivated: () => {} },
+        onConnection: () => {},
+      });
+      onTestFinished(async () => {
+        await Promise.all([host.close(), client.close()]);
+        await sidecar.kill();
+      });
+      expect(String(await early)).toBe("early");
+    });
+
     test("a reminder comes with its data, once or until it is unregistered", async () => {
       const seen: ActorReminder[] = [];
       const { type, client } = await hosted({
@@ -203,7 +222,7 @@ export function actorProtocolContract(name: string, way: HostWay): void {
       idleTimeoutSeconds?: number;
       onConnection?: (connected: boolean) => void;
     }): Promise<Hosted> {
-      const type = `Type${randomUUID().replaceAll("-", "")}`;
+      const type = newType();
       const { sidecar, appPort } = await way.startSidecar(dapr);
       const host = await way.open({
         sidecar,
@@ -226,6 +245,10 @@ export function actorProtocolContract(name: string, way: HostWay): void {
       return { type, client, host, sidecar };
     }
   });
+}
+
+function newType(): string {
+  return `Type${randomUUID().replaceAll("-", "")}`;
 }
 
 /** The type's first call waits for the placement; it must not eat the time of a call that is meant to be abandoned. */

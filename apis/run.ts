@@ -1,0 +1,160 @@
+/** The apis role: API, live view and dashboard over twins that live on other hosts. Wires, and decides nothing. */
+import { randomBytes, randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { openTwinClient } from "../actors/device/client.ts";
+import { deviceTwin } from "../actors/device/turns-wire.ts";
+import { openDaprClient } from "../actors/host/dapr/client.ts";
+import type { TwinHost } from "../actors/host/port.ts";
+import { policyWith } from "../core/device/policy.ts";
+import { openDeviceApplication } from "../gateways/mqtt/device-application.ts";
+import { downlinkBroker } from "../gateways/mqtt/emqx/broker-messages.ts";
+import { meterGateway } from "../gateways/mqtt/meter.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { openPostgresCredentials } from "../ports/credentials/postgres.ts";
+import { openPostgresDeviceTypes } from "../ports/device-types/postgres.ts";
+import { openMqttDownlink } from "../ports/downlink/mqtt.ts";
+import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
+import { startHeartbeat } from "../ports/membership/heartbeat.ts";
+import type { Member } from "../ports/membership/port.ts";
+import { openPostgresMembership } from "../ports/membership/postgres.ts";
+import { openMetrics } from "../ports/metrics/prometheus.ts";
+import { openPool } from "../ports/postgres/pool.ts";
+import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
+import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
+import { safetyOf } from "../role-config.ts";
+import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { openClusterView } from "./distributed-cluster.ts";
+import { openLiveFeed } from "./live-feed.ts";
+import { defaultApiConfig } from "./parts.ts";
+import { openApi } from "./server.ts";
+
+const callsAtATime = 64;
+/** Below the time after which a request is answered 503 anyway. */
+const giveUpMs = 15_000;
+
+export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<RunningRole> {
+  const closers = openClosers(logger);
+  const startedAtMs = Date.now();
+  const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  try {
+    const pool = openPool(config.databaseUrl, {
+      max: config.databaseConnections,
+      name: id,
+      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
+    });
+    closers.add(() => pool.end());
+    const fleet = await openPostgresFleetIndex(pool);
+    const series = await openPostgresTimeSeries(pool);
+    const credentials = await openPostgresCredentials(pool);
+    const deviceTypes = await openPostgresDeviceTypes(pool);
+    const membership = await openPostgresMembership(pool);
+    const metrics = openMetrics();
+
+    const sidecar = openDaprClient({ httpUrl: `http://127.0.0.1:${config.daprHttpPort}`, connections: callsAtATime });
+    closers.add(() => sidecar.close());
+    const client = openTwinClient({
+      call: (device, body, timeoutMs) => sidecar.invoke(deviceTwin.type, device, deviceTwin.turns, body, { timeoutMs }),
+      callerId: id,
+      now: Date.now,
+      random: Math.random,
+      batchMs: config.batchMs,
+      maxBatch: config.batchMessages,
+      concurrency: callsAtATime,
+      timeoutMs: config.callTimeoutMs,
+      giveUpMs,
+    });
+    closers.add(() => client.close());
+    const downlink = openMqttDownlink({
+      url: config.mqttUrl,
+      username: config.mqttUsername,
+      password: config.mqttPassword,
+      connections: config.downlinkConnections,
+      clientIdPrefix: `doppel-${id}`,
+      log: logger,
+    });
+    closers.add(() => downlink.close());
+    const source = openKafkaSource({
+      brokers: config.kafkaBrokers,
+      clientId: id,
+      logger,
+      onTrouble: (error) => logger.warn({ error: error.message }, "the log cannot be read"),
+    });
+    closers.add(() => source.close());
+    const feed = await openLiveFeed({ source, fleet });
+    closers.add(() => feed.stop());
+    const cluster = openClusterView({ membership, sidecar, now: Date.now });
+    closers.add(() => cluster.stop());
+
+    const { openRegistry, requireCredentials } = safetyOf(config);
+    const host: TwinHost = {
+      ask: (device, input) => client.ask(device, input),
+      deliver: (device, input, done, about) => client.deliver(device, input, done, about),
+      onCommitted: (listener) => feed.onCommitted(listener),
+      // The hosts look for themselves every two seconds.
+      policiesChanged: async () => {},
+      stats: () => ({ ...cluster.totals(), pending: client.stats().waiting }),
+    };
+    const application = openDeviceApplication({
+      host: { ask: host.ask, deliver: host.deliver, onCommitted: () => () => {} },
+      credentials: null,
+      openRegistry,
+      nodeId: id,
+      now: Date.now,
+      meter: meterGateway(metrics),
+      fansOut: false,
+    });
+    application.attach(downlinkBroker(downlink, logger));
+    const dashboard = join(import.meta.dirname, "..", "web", "dist");
+    let ready = true;
+    const api = await openApi(
+      {
+        ...{ host, fleet, series, credentials, deviceTypes },
+        publishFromApp: application.publishFromApp,
+        endConnections: () => {},
+        cluster: () => cluster.read(),
+        probes: [
+          { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
+          { name: "sidecar", check: async () => ({ ok: await sidecar.healthy() }) },
+          { name: "broker", check: async () => ({ ok: downlink.connected }) },
+        ],
+        metrics: metrics.registry,
+        now: Date.now,
+        newId: randomUUID,
+        log: logger,
+        ready: () => ready,
+        config: {
+          ...defaultApiConfig,
+          requireCredentials,
+          basePolicy: policyWith({ silenceMs: config.silenceSeconds * 1_000, graceMs: config.graceSeconds * 1_000 }),
+          dashboardRoot: existsSync(dashboard) ? dashboard : null,
+        },
+      },
+      { host: config.host, port: config.httpPort },
+    );
+    closers.add(() => api.close());
+
+    const member = (): Member => ({
+      ...{ id, startedAtMs, role: "apis", name: config.name, version: packageJson.version },
+      address: config.advertisedUrl,
+      status: { live: api.liveConnections(), waiting: client.stats().waiting, trouble: client.stats().trouble ?? "" },
+    });
+    const heartbeat = await startHeartbeat({
+      membership,
+      member,
+      onTrouble: (error) => logger.warn({ error: error.message }, "the membership could not be told"),
+    });
+    closers.add(() => heartbeat.stop());
+    return {
+      port: api.port,
+      closed: new Promise(() => {}),
+      close() {
+        ready = false;
+        return closers.closeAll();
+      },
+    };
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}

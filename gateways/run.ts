@@ -1,0 +1,135 @@
+/** The gateways role: takes what devices say from the broker to their twins, and tells the broker who may connect. */
+import { randomBytes } from "node:crypto";
+import { openTwinClient } from "../actors/device/client.ts";
+import { deviceTwin } from "../actors/device/turns-wire.ts";
+import { openDaprClient } from "../actors/host/dapr/client.ts";
+import packageJson from "../package.json" with { type: "json" };
+import { openMqttDownlink } from "../ports/downlink/mqtt.ts";
+import { openRoleServer } from "../ports/http-health/server.ts";
+import { startHeartbeat } from "../ports/membership/heartbeat.ts";
+import type { Member } from "../ports/membership/port.ts";
+import { openPostgresMembership } from "../ports/membership/postgres.ts";
+import { openMetrics } from "../ports/metrics/prometheus.ts";
+import { openPool } from "../ports/postgres/pool.ts";
+import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { brokerMessages } from "./mqtt/emqx/broker-messages.ts";
+import { openIngress } from "./mqtt/emqx/ingress.ts";
+import { meterGateway, meterIngress } from "./mqtt/meter.ts";
+
+const callsAtATime = 128;
+const giveUpMs = 10_000;
+
+export async function runGateway({ config, logger }: RoleOptions<"gateways">): Promise<RunningRole> {
+  const closers = openClosers(logger);
+  const startedAtMs = Date.now();
+  const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  let ready = false;
+  try {
+    const pool = openPool(config.databaseUrl, {
+      max: config.databaseConnections,
+      name: id,
+      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
+    });
+    closers.add(() => pool.end());
+    const membership = await openPostgresMembership(pool);
+    const sidecar = openDaprClient({ httpUrl: `http://127.0.0.1:${config.daprHttpPort}`, connections: callsAtATime });
+    closers.add(() => sidecar.close());
+    const client = openTwinClient({
+      call: (device, body, timeoutMs) => sidecar.invoke(deviceTwin.type, device, deviceTwin.turns, body, { timeoutMs }),
+      callerId: id,
+      now: Date.now,
+      random: Math.random,
+      batchMs: config.batchMs,
+      maxBatch: config.batchMessages,
+      concurrency: callsAtATime,
+      timeoutMs: config.callTimeoutMs,
+      giveUpMs,
+    });
+    closers.add(() => client.close());
+    const downlink = openMqttDownlink({
+      url: config.mqttUrl,
+      username: config.mqttUsername,
+      password: config.mqttPassword,
+      connections: config.downlinkConnections,
+      clientIdPrefix: `doppel-${id}`,
+      log: logger,
+    });
+    closers.add(() => downlink.close());
+
+    const metrics = openMetrics();
+    const ingress = openIngress({
+      url: config.mqttUrl,
+      username: config.mqttUsername,
+      password: config.mqttPassword,
+      // The same over restarts: where the broker keeps sessions, it has kept ours.
+      clientId: `doppel-${config.name}`,
+      receiveMaximum: config.receiveMaximum,
+      sessionSeconds: config.ingressSessionSeconds,
+      awsPrefix: config.ingressAwsPrefix,
+      handle: brokerMessages({ host: client, downlink, now: Date.now, meter: meterGateway(metrics), log: logger }),
+      meter: meterIngress(metrics),
+      log: logger,
+    });
+    // Before the client: what is under way is answered, the rest is the broker's to give to others, or to keep.
+    closers.add(() => ingress.close({ forGood: false }));
+    metrics.gauge(
+      "doppel_ingress_in_flight",
+      "Messages of the broker whose effect is not durable yet",
+      () => ingress.inFlight,
+    );
+    metrics.gauge("doppel_twin_calls", "Calls of actors since the start", () => client.stats().calls);
+    metrics.gauge(
+      "doppel_twin_call_retries",
+      "Calls of actors that had to be made again",
+      () => client.stats().retries,
+    );
+
+    const member = (): Member => {
+      const { waiting, calls, turns, retries, trouble } = client.stats();
+      return {
+        ...{ id, startedAtMs, role: "gateways", name: config.name, version: packageJson.version },
+        address: config.advertisedUrl,
+        status: {
+          inFlight: ingress.inFlight,
+          broker: ingress.connected > 0,
+          waiting,
+          calls,
+          turns,
+          retries,
+          trouble: trouble ?? "",
+        },
+      };
+    };
+    const heartbeat = await startHeartbeat({
+      membership,
+      member,
+      onTrouble: (error) => logger.warn({ error: error.message }, "the membership could not be told"),
+    });
+    closers.add(() => heartbeat.stop());
+
+    const server = await openRoleServer({
+      host: config.host,
+      port: config.httpPort,
+      ready: () => ready,
+      metrics: metrics.registry,
+      probes: [
+        { name: "broker", check: async () => ({ ok: ingress.connected === ingress.connections }) },
+        { name: "sidecar", check: async () => ({ ok: await sidecar.healthy() }) },
+        { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
+      ],
+    });
+    closers.add(() => server.close());
+    ready = true;
+    return {
+      port: server.port,
+      closed: new Promise(() => {}),
+      close() {
+        ready = false;
+        return closers.closeAll();
+      },
+    };
+  } catch (error) {
+    await closers.closeAll();
+    throw error;
+  }
+}
