@@ -72,7 +72,7 @@ const options = {
   batchMessages: option("DOPPEL_BATCH_MESSAGES", "200", whole(1, 10_000), "messages of a device in a call at most"),
   daprHttpPort: option("DAPR_HTTP_PORT", "3500", port, "HTTP port of the sidecar, on loopback"),
   daprGrpcPort: option("DAPR_GRPC_PORT", "50001", port, "gRPC port of the sidecar, on loopback"),
-  callTimeoutMs: option("DOPPEL_CALL_TIMEOUT_MS", "10000", ms, "ms after which a call of an actor is given up"),
+  callTimeoutMs: option("DOPPEL_CALL_TIMEOUT_MS", "2000", ms, "ms after which a call of an actor is made again"),
   actorProtocol: option(
     "DOPPEL_ACTOR_PROTOCOL",
     "stream",
@@ -81,7 +81,7 @@ const options = {
   ),
   actorPort: option("DOPPEL_ACTOR_PORT", "0", port, "port of those callbacks, on loopback (daprd --app-port)"),
   idleTwinMinutes: option("DOPPEL_IDLE_TWIN_MINUTES", "10", whole(1, 10_080), "a twin idle for so long leaves memory"),
-  drainSeconds: option("DOPPEL_DRAIN_SECONDS", "10", whole(1, 600), "how long a twin that moves may finish its turns"),
+  drainSeconds: option("DOPPEL_DRAIN_SECONDS", "1", whole(1, 600), "how long a twin that moves may finish its turns"),
   flushMs: option("DOPPEL_FLUSH_MS", "3", whole(0, 1_000), "ms that turns wait for others to share their commit"),
   softStateMs: option("DOPPEL_SOFT_STATE_MS", "1000", ms, "ms between two savings of soft state to Redis"),
   sweepSeconds: option(

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openTwinClient } from "../actors/device/client.ts";
 import { deviceTwin } from "../actors/device/turns-wire.ts";
+import { openDaprAdmin } from "../actors/host/dapr/admin.ts";
 import { openDaprClient } from "../actors/host/dapr/client.ts";
 import type { TwinHost } from "../actors/host/port.ts";
 import { policyWith } from "../core/device/policy.ts";
@@ -32,11 +33,13 @@ import { openApi } from "./server.ts";
 const callsAtATime = 64;
 /** Below the time after which a request is answered 503 anyway. */
 const giveUpMs = 15_000;
+const adminTimeoutMs = 1_500;
 
 export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<RunningRole> {
   const closers = openClosers(logger);
   const startedAtMs = Date.now();
   const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  const sidecarUrl = `http://127.0.0.1:${config.daprHttpPort}`;
   try {
     const pool = openPool(config.databaseUrl, {
       max: config.databaseConnections,
@@ -51,7 +54,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     const membership = await openPostgresMembership(pool);
     const metrics = openMetrics();
 
-    const sidecar = openDaprClient({ httpUrl: `http://127.0.0.1:${config.daprHttpPort}`, connections: callsAtATime });
+    const sidecar = openDaprClient({ httpUrl: sidecarUrl, connections: callsAtATime });
     closers.add(() => sidecar.close());
     const client = openTwinClient({
       call: (device, body, timeoutMs) => sidecar.invoke(deviceTwin.type, device, deviceTwin.turns, body, { timeoutMs }),
@@ -83,6 +86,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     closers.add(() => source.close());
     const feed = await openLiveFeed({ source, fleet });
     closers.add(() => feed.stop());
+    const admin = openDaprAdmin({ httpUrl: sidecarUrl, timeoutMs: adminTimeoutMs, log: logger });
     const cluster = openClusterView({ membership, sidecar, now: Date.now });
     closers.add(() => cluster.stop());
 
@@ -115,7 +119,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
         cluster: () => cluster.read(),
         probes: [
           { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
-          { name: "sidecar", check: async () => ({ ok: await sidecar.healthy() }) },
+          { name: "sidecar", check: async () => ({ ok: await admin.answers() }) },
           { name: "broker", check: async () => ({ ok: downlink.connected }) },
         ],
         metrics: metrics.registry,

@@ -17,7 +17,7 @@ export type NamedTurn = TurnName & { readonly input: TwinInput };
 /** What came of a call: an answer to each turn, or none was taken and the caller tries again. */
 export type TurnsAnswer =
   | { readonly kind: "replies"; readonly replies: readonly Reply[] }
-  /** `why`: "stale" (another host had written), "store-away", "log-away", "closing". */
+  /** `why`: "stale" (another host had written), "store-away", "log-away", "busy". */
   | { readonly kind: "again"; readonly why: string; readonly detail: string };
 
 type Carried = { readonly text: string } | { readonly base64: string };

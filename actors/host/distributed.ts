@@ -91,6 +91,8 @@ const pausedMs = 2_000;
 const upkeepMs = 1_000;
 const relayMs = 5_000;
 const closeMs = 5_000;
+/** A caller that gave up asks again while its first call still waits: two are enough. */
+const maxQueued = 3;
 const maxWritesPerCommit = 500;
 const commitsAtATime = 3;
 
@@ -149,10 +151,16 @@ class Host implements DistributedHost {
       this.#seats.set(device, seat);
     }
     const taken = seat;
+    if (taken.queued >= maxQueued) {
+      const detail = "batches of this twin wait already; what they wait for is not there";
+      return Promise.resolve({ kind: "again", why: "busy", detail });
+    }
     this.#counts.pending += 1;
+    taken.queued += 1;
     const answer = taken.last.then(() => this.#run(taken, turns));
     taken.last = answer.finally(() => {
       this.#counts.pending -= 1;
+      taken.queued -= 1;
     });
     return answer;
   }

@@ -22,6 +22,8 @@ export type Seat = {
   timer: Timer;
   readonly listening: EarlyListening;
   touchedMs: number;
+  /** Batches that are taken or wait for it. */
+  queued: number;
   /** The last of the turns that were asked for; each begins when the one before has ended. */
   last: Promise<unknown>;
 };
@@ -38,6 +40,7 @@ export function newSeat(device: string, nowMs: number): Seat {
     timer: noTimer,
     listening: new EarlyListening(),
     touchedMs: nowMs,
+    queued: 0,
     last: Promise.resolve(),
   };
 }
