@@ -17,13 +17,16 @@ export type KafkaOptions = {
 
 export type KafkaLogger = Pick<Logger, "debug">;
 
-/** Within one call of kafkajs; our own loops go on after it, for as long as it takes. */
+/**
+ * Within one call of kafkajs; our own loops go on after it, for as long as it takes. Short, because kafkajs clings to a
+ * broker that died: what begins anew finds the living ones.
+ */
 export const shortRetry: RetryOptions = {
-  initialRetryTime: 100,
-  maxRetryTime: 500,
+  initialRetryTime: 50,
+  maxRetryTime: 250,
   factor: 0.2,
   multiplier: 2,
-  retries: 5,
+  retries: 2,
 };
 
 export function openKafkaClient({ brokers, clientId, logger }: KafkaOptions): Kafka {

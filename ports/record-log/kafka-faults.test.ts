@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import { type NativeKafka, startKafka } from "../../deploy/native/kafka.ts";
 import { kafkaIsHere } from "../../deploy/native/testing.ts";
 import { openKafkaPublisher } from "./kafka-publisher.ts";
+import { openKafkaSource } from "./kafka-source.ts";
 import { consumeAll, everything, telemetry, wanted } from "./kafka-testing.ts";
 import { LogAway } from "./port.ts";
 import { ensureTopics } from "./topics.ts";
@@ -79,16 +80,24 @@ describe.skipIf(!kafkaIsHere)("with a broker that fails", () => {
     }
   });
 
-  test("a consumer goes on by itself after its broker was killed", async () => {
+  test("a consumer and a follower go on by themselves after their broker was killed", async () => {
     const options = await aLog();
     const publisher = openKafkaPublisher(options);
     onTestFinished(() => publisher.close());
     const taken = await consumeAll(options);
+    const source = openKafkaSource({ ...options, backOff: { firstMs: 50, maxMs: 500 } });
+    const followed: string[] = [];
+    const following = await source.follow(
+      ["iot-telemetry"],
+      (records) => void followed.push(...records.map(({ id }) => id)),
+    );
+    onTestFinished(() => following.stop().then(source.close));
     await publisher.publish([telemetry("pump", 1)]);
     await vi.waitFor(() => expect(taken.ids).toEqual(["t1"]), { timeout: 10_000 });
     await kafka.nodes[0]!.kill();
     await kafka.restart(0);
     await publisher.publish([telemetry("pump", 2)]);
     await vi.waitFor(() => expect(taken.ids).toEqual(["t1", "t2"]), { timeout: 25_000 });
+    expect(followed).toEqual(["t1", "t2"]);
   });
 });

@@ -47,7 +47,7 @@ export type GroupReader = {
 
 type Position = { readonly partition: Partition; next: number | null; failures: number };
 
-const heartbeatMs = 2_000;
+const heartbeatMs = 1_500;
 const commitEveryMs = 1_000;
 const silentMs = 60_000;
 
@@ -84,7 +84,7 @@ export function readGroup(kafka: Kafka, reading: GroupReading): GroupReader {
       maxWaitTimeInMs: 100, // else stopping and seeking wait for up to 5 s
       maxBytesPerPartition: reading.maxBytesPerPartition,
       allowAutoTopicCreation: false,
-      retry: { ...shortRetry, restartOnFailure: async () => false },
+      retry: { ...shortRetry, retries: 5, restartOnFailure: async () => false },
     });
     const ended = Promise.withResolvers<void>();
     ended.promise.catch(() => {});

@@ -129,7 +129,7 @@ function openSession(kafka: ReturnType<typeof openKafkaClient>): ProducerSession
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
     createPartitioner,
-    retry: { ...shortRetry, retries: 8 },
+    retry: { ...shortRetry, retries: 5 },
   });
   let connected: Promise<void> | null = null;
 

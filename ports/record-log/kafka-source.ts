@@ -15,7 +15,7 @@ export type KafkaSourceOptions = KafkaOptions & {
   readonly maxRecords?: number;
   /** And about so many bytes of the log; 1 MiB. */
   readonly maxBytes?: number;
-  /** A member of a group that is not heard of for so long loses its partitions; 10,000. */
+  /** A member of a group that is not heard of for so long loses its partitions; 6,000, the least that brokers allow. */
   readonly sessionTimeoutMs?: number;
   /** Batches of so many partitions are taken at once; 4. */
   readonly concurrency?: number;
@@ -36,7 +36,7 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const closing = new AbortController();
   const group = {
     prefix,
-    sessionTimeoutMs: options.sessionTimeoutMs ?? 10_000,
+    sessionTimeoutMs: options.sessionTimeoutMs ?? 6_000,
     maxBytesPerPartition: options.maxBytes ?? 1024 * 1024,
     concurrency: options.concurrency ?? 4,
     backOff: options.backOff ?? { firstMs: 200, maxMs: 5_000 },

@@ -15,7 +15,7 @@ export const wanted: TopicsWanted = {
 
 /** Consumes the telemetry from its beginning until the test ends or `stop`. */
 export async function consumeAll(options: KafkaOptions) {
-  const source = openKafkaSource({ ...options, sessionTimeoutMs: 6_000, backOff: { firstMs: 50, maxMs: 500 } });
+  const source = openKafkaSource({ ...options, backOff: { firstMs: 50, maxMs: 500 } });
   const progress = new Map<string, number>();
   const records: PublishableRecord[] = [];
   const consumption = await source.consume({

@@ -18,6 +18,7 @@ export type LoggedRecord = PublishableRecord & { readonly offset: number };
  *
  * R1 `publish` resolves when every record is on all in-sync replicas. It rejects only when it was closed or when the log
  *    is away for longer than it is prepared to wait (`LogAway`): then some may be there, some not; publish all again.
+ *    (Kafka: also, at once and with nothing of the call published, when a record is too large for any broker.)
  * R2 Records of one device and topic are in the log in the order in which they were first published by this publisher.
  * R3 Calls under way share requests (group commit); what is published twice may be there twice, with the same id.
  */
@@ -33,7 +34,10 @@ export class LogAway extends Error {
   readonly retry = "later";
 }
 
-/** Some records of one partition, in order. `next` is the offset where it goes on. */
+/**
+ * Some records of one partition, in order; none when all that was read were copies: take its progress all the same.
+ * `from` is where the consumer's progress stands, `next` where it goes on.
+ */
 export type LogBatch = Partition & {
   readonly records: readonly LoggedRecord[];
   readonly from: number;
