@@ -13,23 +13,30 @@ export type LiveFeed = {
   stop(): Promise<void>;
 };
 
-export async function openLiveFeed(parts: {
+/** Follows from the moment in which the log answers: an API serves what it can while the log is away. */
+export function openLiveFeed(parts: {
   readonly source: Pick<RecordSource, "follow">;
   readonly fleet: Pick<FleetIndex, "device">;
-}): Promise<LiveFeed> {
+  readonly onTrouble: (error: Error) => void;
+}): LiveFeed {
   const listeners = new Set<(turns: readonly CommittedTurn[]) => void>();
   const regions = new Regions((device) => parts.fleet.device(device).then((found) => found?.region ?? ""));
-  const following: Following = await parts.source.follow(logTopics, (records) => {
+  const following: Promise<Following | null> = parts.source.follow(logTopics, (records) => {
     const turns = turnsOf(records, (device) => regions.of(device));
     for (const { device, records: told } of turns) regions.learn(device, told);
     for (const listener of listeners) listener(turns);
   });
+  following.catch(parts.onTrouble);
   return {
     onCommitted(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    stop: () => following.stop(),
+    async stop() {
+      const stopped = following.then((begun) => begun?.stop()).catch(() => {});
+      // A log that has never answered is not waited for.
+      await Promise.race([stopped, new Promise((resolve) => setTimeout(resolve, stopMs).unref())]);
+    },
   };
 }
 
@@ -82,3 +89,4 @@ class Regions {
 }
 
 const maxKnown = 200_000;
+const stopMs = 3_000;

@@ -84,7 +84,11 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
       onTrouble: (error) => logger.warn({ error: error.message }, "the log cannot be read"),
     });
     closers.add(() => source.close());
-    const feed = await openLiveFeed({ source, fleet });
+    const feed = openLiveFeed({
+      source,
+      fleet,
+      onTrouble: (error) => logger.error({ error }, "live views hear nothing of the log any more"),
+    });
     closers.add(() => feed.stop());
     const admin = openDaprAdmin({ httpUrl: sidecarUrl, timeoutMs: adminTimeoutMs, log: logger });
     const cluster = openClusterView({ membership, sidecar, now: Date.now });
