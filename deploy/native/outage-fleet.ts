@@ -1,0 +1,92 @@
+/**
+ * A handful of devices that never stop, and what they see: each second a telemetry message and a shadow update, with
+ * MQTT.js, which sends again what was not acknowledged.
+ */
+import mqtt, { type MqttClient } from "mqtt";
+
+/** What was begun and not ended counts as long as it has taken so far. Times in ms since the process began. */
+export class Waits {
+  readonly #open = new Map<string, number>();
+  #longestMs = 0;
+  #ended = 0;
+  #newestBegunMs = 0;
+
+  begin(key: string): void {
+    this.#open.set(key, performance.now());
+  }
+
+  end(key: string): void {
+    const begunMs = this.#open.get(key);
+    if (begunMs === undefined) return;
+    this.#open.delete(key);
+    this.#ended += 1;
+    this.#newestBegunMs = Math.max(this.#newestBegunMs, begunMs);
+    this.#longestMs = Math.max(this.#longestMs, performance.now() - begunMs);
+  }
+
+  get ended(): number {
+    return this.#ended;
+  }
+
+  /** Begun before `beforeMs` and not ended. */
+  open(beforeMs = Number.POSITIVE_INFINITY): number {
+    return [...this.#open.values()].filter((begunMs) => begunMs < beforeMs).length;
+  }
+
+  /** Of those that ended, the latest beginning. */
+  get newestBegunMs(): number {
+    return this.#newestBegunMs;
+  }
+
+  /** Of those that ended. */
+  get longestMs(): number {
+    return this.#longestMs;
+  }
+}
+
+export type Device = {
+  readonly id: string;
+  /** Telemetry, until the PUBACK. */
+  readonly acknowledgements: Waits;
+  /** Shadow updates, until the answer. */
+  readonly answers: Waits;
+  /** Values of the metric `n` whose messages were acknowledged. */
+  readonly acknowledged: ReadonlySet<number>;
+  stop(): Promise<void>;
+};
+
+/** Connects the device; it sends until it is stopped. Ids must be new: what is counted begins with them. */
+export async function startDevice(id: string, mqttUrl: string): Promise<Device> {
+  const client = await mqtt.connectAsync(mqttUrl, { clientId: id, reconnectPeriod: 500, connectTimeout: 5_000 });
+  client.on("error", () => {}); // it connects again
+  const acknowledgements = new Waits();
+  const answers = new Waits();
+  const acknowledged = new Set<number>();
+  const shadow = `$aws/things/${id}/shadow/update`;
+  client.on("message", (_topic, payload) => answers.end(JSON.parse(payload.toString()).clientToken ?? ""));
+  await client.subscribeAsync([`${shadow}/accepted`, `${shadow}/rejected`], { qos: 1 });
+  let number = 0;
+  const send = () => {
+    number += 1;
+    const n = number;
+    acknowledgements.begin(String(n));
+    publish(client, `devices/${id}/telemetry`, { boot: id, seq: n, readings: { n } }, () => {
+      acknowledgements.end(String(n));
+      acknowledged.add(n);
+    });
+    answers.begin(String(n));
+    publish(client, shadow, { state: { reported: { n } }, clientToken: String(n) }, () => {});
+  };
+  const timer = setInterval(send, 1_000);
+  return {
+    ...{ id, acknowledgements, answers, acknowledged },
+    stop() {
+      clearInterval(timer);
+      return client.endAsync(true);
+    },
+  };
+}
+
+function publish(client: MqttClient, topic: string, body: object, done: () => void): void {
+  client.publishAsync(topic, JSON.stringify(body), { qos: 1 }).then(done, () => {});
+}
