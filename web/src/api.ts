@@ -1,6 +1,7 @@
 import type { Json } from "../../core/json.ts";
 import { apiKey, keyWanted } from "./api-key.ts";
 import type {
+  Cluster,
   Command,
   Device,
   DeviceDetail,
@@ -18,6 +19,7 @@ import { problemFrom } from "./problem.ts";
 /** The server's /v1 API. Every call throws `Problem` (or the browser's error when there is no answer). */
 export const api = {
   stats: (signal?: AbortSignal) => get<Stats>("/v1/stats", signal),
+  cluster: (signal?: AbortSignal) => get<Cluster>("/v1/cluster", signal),
   map: (signal?: AbortSignal) => get<{ devices: MapPoint[] }>("/v1/map", signal),
 
   devices: (query: URLSearchParams, signal?: AbortSignal) => get<DevicePage>(`/v1/devices?${query}`, signal),

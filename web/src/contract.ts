@@ -83,6 +83,28 @@ export type Stats = {
   sinkLag: Record<string, number>;
 };
 
+/** A process, as it says of itself; the dead are there for an hour. Times but `startedAt` are by the store's clock. */
+export type Member = {
+  id: string;
+  name: string;
+  role: string;
+  version: string;
+  address: string;
+  startedAt: string;
+  seenAt: string;
+  alive: boolean;
+  status: Record<string, number | string | boolean>;
+};
+
+export type Cluster = {
+  mode: "embedded" | "distributed";
+  members: Member[];
+  twinsInMemory: number;
+  sinkLag: Record<string, number>;
+  placement: { connected: boolean; version: string } | null;
+  dependencies: Record<string, { ok: boolean; detail?: string }>;
+};
+
 export type MapPoint = [id: string, latitude: number, longitude: number, status: Status];
 
 export type RawPoint = { ts: string; value: number | boolean | string };

@@ -35,7 +35,10 @@ describe.skipIf(!there)("the dashboard", { timeout: 90_000 }, () => {
     await rm(built, { recursive: true, force: true });
   });
 
-  async function open(path: string, options: { devices?: number; apiKey?: string; width?: number } = {}) {
+  async function open(
+    path: string,
+    options: { devices?: number; apiKey?: string; width?: number; members?: number } = {},
+  ) {
     const { devices = 200, width = 1280, ...rest } = options;
     const fake = await startFake({ devices, built, ...rest });
     const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: "reduce" });
@@ -168,6 +171,52 @@ describe.skipIf(!there)("the dashboard", { timeout: 90_000 }, () => {
     await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
   });
 
+  test("the embedded system is a cluster of one process", async () => {
+    const { page } = await open("/cluster");
+    await page.getByText("Embedded: everything runs in one process").waitFor();
+    await page
+      .getByRole("region", { name: "Process" })
+      .getByRole("row", { name: /doppel 200/ })
+      .waitFor();
+    await page.getByText("Nothing has changed").waitFor();
+  });
+
+  test("a host that dies and comes back is seen at once, and so is where its twins go", async () => {
+    const { page, fake } = await open("/cluster", { devices: 9_000, members: 7 });
+    const hosts = page.getByRole("region", { name: "Hosts" });
+    const changes = page.getByRole("log", { name: "Changes of the cluster" });
+    const row = hosts.getByRole("row", { name: /actors-2/ });
+    await row.getByText("connected", { exact: true }).waitFor();
+    fake.cluster.kill("actors-2");
+    fake.cluster.dependencies.redis = { ok: false, detail: "no route to host" };
+    await changes.getByText("actors-2 is gone").waitFor();
+    await row.getByText(/gone \d+ s ago/).waitFor();
+    await hosts.getByText("2 of 3 alive").waitFor();
+    await hosts.getByRole("row", { name: /actors-1 .*\+1,\d{3}/ }).waitFor();
+    const dependencies = page.getByRole("region", { name: "Dependencies" });
+    await dependencies.getByRole("listitem").filter({ hasText: "redis" }).getByText("no route to host").waitFor();
+    fake.cluster.restart("actors-2", Date.now());
+    await changes.getByText("actors-2 is back").waitFor();
+    expect(await row.count()).toBe(1);
+    await hosts.getByRole("button", { name: "All figures" }).click();
+    await hosts.getByRole("columnheader", { name: "Soft state" }).waitFor();
+  });
+
+  test("while the API does not answer the cluster's last picture stays, and it says so", async () => {
+    const { page } = await open("/cluster", { members: 7 });
+    const row = page.getByRole("row", { name: /actors-2/ });
+    await row.waitFor();
+    await page.route("**/v1/cluster", (route) => route.abort());
+    await page.getByRole("alert").getByText("The server cannot be reached").waitFor();
+    await page.getByText(/Picture of \d+ s ago/).waitFor();
+    expect(await row.isVisible()).toBe(true);
+    await page.unroute("**/v1/cluster");
+    await page.getByRole("alert").waitFor({ state: "detached" });
+    await page.route("**/v1/cluster", () => {}); // it hangs
+    await page.getByRole("alert").getByText("The API does not answer").waitFor();
+    expect(await row.isVisible()).toBe(true);
+  });
+
   test("an empty fleet says how to connect a first device", async () => {
     const { page } = await open("/", { devices: 0 });
     await page.getByText(/mosquitto_pub -h 127\.0\.0\.1/).waitFor();
@@ -181,8 +230,8 @@ describe.skipIf(!there)("the dashboard", { timeout: 90_000 }, () => {
   });
 
   test("no page is wider than a phone", async () => {
-    const { page, fake, device } = await open("/", { width: 375 });
-    for (const path of ["/", "/devices", `/devices/${device.id}`, "/dead-letters"]) {
+    const { page, fake, device } = await open("/", { width: 375, members: 7 });
+    for (const path of ["/", "/devices", `/devices/${device.id}`, "/dead-letters", "/cluster"]) {
       await page.goto(fake.url + path);
       await page.getByRole("region").first().waitFor();
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(375);

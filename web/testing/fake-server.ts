@@ -6,6 +6,7 @@ import { serve } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Command, Device, DeviceDetail, LiveMessage } from "../src/contract.ts";
+import { makeCluster } from "./cluster.ts";
 import {
   deadLetters,
   detailOf,
@@ -20,9 +21,17 @@ import {
 
 /**
  * Speaks the API's contract from a made-up fleet, and serves web/dist: for looking at the dashboard, and for tests of
- * it, without the system behind it. `apiKey` makes it ask for one; `built` is where the built dashboard is.
+ * it, without the system behind it. `apiKey` makes it ask for one; `built` is where the built dashboard is; `members` is
+ * of how many processes it pretends to be.
  */
-export async function startFake(options: { devices: number; port?: number; apiKey?: string; built?: string }) {
+export async function startFake(options: {
+  devices: number;
+  port?: number;
+  apiKey?: string;
+  built?: string;
+  members?: number;
+}) {
+  const cluster = makeCluster({ members: options.members ?? 1, twins: options.devices, nowMs: Date.now() });
   const devices = makeFleet(options.devices, Date.now());
   const byId = new Map(devices.map((device) => [device.id, device]));
   const details = new Map<string, DeviceDetail>();
@@ -44,6 +53,7 @@ export async function startFake(options: { devices: number; port?: number; apiKe
     return next();
   });
   app.get("/v1/stats", (c) => c.json(statsOf(devices, rate())));
+  app.get("/v1/cluster", (c) => c.json(cluster.view(Date.now())));
   app.get("/v1/map", (c) =>
     c.json({ devices: devices.map((d) => [d.id, d.location?.latitude, d.location?.longitude, d.status]) }),
   );
@@ -192,6 +202,7 @@ export async function startFake(options: { devices: number; port?: number; apiKe
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     devices,
+    cluster,
     setOnline,
     tell,
     commands,

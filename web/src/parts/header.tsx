@@ -8,6 +8,7 @@ const places = [
   { href: "/", name: "Fleet" },
   { href: "/devices", name: "Devices" },
   { href: "/dead-letters", name: "Dead letters" },
+  { href: "/cluster", name: "Cluster" },
 ];
 const themeNames = { system: "as the system", light: "light", dark: "dark" };
 

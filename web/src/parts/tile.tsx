@@ -1,3 +1,4 @@
+import "../style/tiles.css";
 import type { ComponentChildren } from "preact";
 import { Link } from "wouter-preact";
 
