@@ -14,9 +14,12 @@ export type OpenedDownlink = {
 };
 
 /** The promises of `Downlink` (port.ts) as tests. */
-export function downlinkContract(name: string, open: () => Promise<OpenedDownlink>): void {
-  async function opened(): Promise<OpenedDownlink> {
-    const downlink = await open();
+export function downlinkContract(
+  name: string,
+  open: (options: { readonly timeoutMs: number }) => Promise<OpenedDownlink>,
+): void {
+  async function opened(timeoutMs = 20_000): Promise<OpenedDownlink> {
+    const downlink = await open({ timeoutMs });
     onTestFinished(downlink.close);
     return downlink;
   }
@@ -48,7 +51,7 @@ export function downlinkContract(name: string, open: () => Promise<OpenedDownlin
     });
 
     test("a broker that is away is said as BrokerAway, and the message does not come later", async () => {
-      const { port, leave } = await opened();
+      const { port, leave } = await opened(500);
       await leave();
       await expect(port.publish({ topic: "devices/a/commands", payload: "x", qos: 1 })).rejects.toMatchObject({
         code: "BROKER_AWAY",

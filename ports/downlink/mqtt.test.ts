@@ -28,7 +28,7 @@ async function open(options: Partial<MqttDownlinkOptions> = {}) {
     username,
     password,
     clientIdPrefix: "doppel-actors",
-    timeoutMs: 1_000,
+    timeoutMs: 20_000,
     log,
     ...options,
   });
@@ -56,7 +56,7 @@ describe.skipIf(!mosquittoIsHere)("over MQTT", () => {
   downlinkContract("openMqttDownlink", open);
 
   test("a short absence of the broker is waited for, and what is sent meanwhile goes out in order", async () => {
-    const { port, broker, close } = await open({ timeoutMs: 20_000, random: () => 0 });
+    const { port, broker, close } = await open({ random: () => 0 });
     onTestFinished(close);
     await broker.process.kill();
     const late = ["1", "2", "3"].map((payload) =>
@@ -72,7 +72,7 @@ describe.skipIf(!mosquittoIsHere)("over MQTT", () => {
   });
 
   test("no more than so many messages wait for a broker that is away", async () => {
-    const { port, leave, close } = await open({ maxWaiting: 3, connections: 1 });
+    const { port, leave, close } = await open({ maxWaiting: 3, connections: 1, timeoutMs: 500 });
     onTestFinished(close);
     await leave();
     const outcomes = await Promise.allSettled(
