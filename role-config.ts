@@ -32,7 +32,12 @@ const options = {
   databaseUrl: option("DATABASE_URL", "", postgresUrl, "PostgreSQL of the twins and of all tables", { required: true }),
   databaseConnections: option("DOPPEL_DATABASE_CONNECTIONS", "8", whole(1, 1_000), "connections to it at most"),
   kafkaBrokers: option("KAFKA_BROKERS", "127.0.0.1:9092", hostPorts, "Kafka brokers to begin with, by commas"),
-  kafkaPartitions: option("DOPPEL_KAFKA_PARTITIONS", "8", whole(1, 10_000), "partitions of a topic; can only grow"),
+  kafkaPartitions: option(
+    "DOPPEL_KAFKA_PARTITIONS",
+    "8",
+    whole(1, 10_000),
+    "partitions of a topic; fixed by the first run",
+  ),
   kafkaReplication: option("DOPPEL_KAFKA_REPLICATION", "1", whole(1, 9), "copies of each record; 3 with three brokers"),
   redisUrl: option("REDIS_URL", "redis://127.0.0.1:6379", url("redis://127.0.0.1:6379", "redis", "rediss"), "Redis"),
   mqttUrl: option(

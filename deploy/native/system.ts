@@ -103,6 +103,7 @@ const readyLimitMs = 120_000;
 export async function startNative(options: NativeOptions): Promise<NativeSystem> {
   const say = options.say ?? (() => {});
   const { folder } = options;
+  mkdirSync(folder, { recursive: true }); // PostgreSQL, which does not run as root, must be able to pass
   mkdirSync(join(folder, "logs"), { recursive: true, mode: 0o700 });
   const system = new System(options, hold(folder), say);
   try {

@@ -1,6 +1,6 @@
 /** What a person does: up, native, down, as processes of their own; with a program of a few lines as every role. */
 import { execFile, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -22,6 +22,7 @@ if (!available) console.warn("SKIPPED: the native scripts need Go, to build Dapr
 /** up.ts with other roles; `said` is what it printed. */
 async function up() {
   const folder = mkdtempSync(join(tmpdir(), "doppel-up-"));
+  chmodSync(folder, 0o755); // PostgreSQL may run as another user
   const role = join(folder, "role.mjs");
   writeFileSync(
     role,

@@ -22,6 +22,7 @@ if (read.kind !== "options") {
 }
 const { options } = read;
 const folder = resolve(options.folder);
+mkdirSync(folder, { recursive: true });
 mkdirSync(join(folder, "logs"), { recursive: true, mode: 0o700 });
 
 const before = readState(folder);
@@ -45,7 +46,7 @@ async function detach(): Promise<void> {
   let from = existsSync(log) ? readFileSync(log).length : 0;
   const output = openSync(log, "a", 0o600);
   const args = process.argv.slice(2).filter((argument) => argument !== "--detach");
-  const child = spawn(process.execPath, [import.meta.filename, ...args, "--detached"], {
+  const child = spawn(process.execPath, [...process.execArgv, import.meta.filename, ...args, "--detached"], {
     detached: true,
     stdio: ["ignore", output, output],
     env: process.env,
