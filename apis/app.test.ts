@@ -138,6 +138,14 @@ describe("faults", () => {
     await broken.close();
   });
 
+  test("a database that is away is told as that, and asked again later", async () => {
+    const waiting = await openTestApi();
+    waiting.parts.fleet.devices = () => Promise.reject(new Error("Connection terminated unexpectedly"));
+    const answer = await waiting.request("GET", "/v1/devices");
+    expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
+    await waiting.close();
+  });
+
   test("an answer that takes too long is given up", async () => {
     const slow = await openTestApi({ config: { requestTimeoutMs: 20 } });
     slow.parts.fleet.devices = () => new Promise(() => {});

@@ -5,6 +5,7 @@ import { HTTPException } from "hono/http-exception";
 import { ZodError } from "zod";
 import type { $ZodIssue } from "zod/v4/core";
 import packageJson from "../package.json" with { type: "json" };
+import { isDatabaseAway } from "../ports/postgres/errors.ts";
 import { authentication } from "./authentication.ts";
 import { serveAwsDataPlane } from "./aws-data-plane.ts";
 import { awsErrorResponse, isAwsPath } from "./aws-errors.ts";
@@ -133,7 +134,7 @@ function problemOf(error: unknown): Problem {
       "The cursor is not one of this list. Take `next` from the page before, or leave it out.",
     );
   }
-  if (retry === "later") {
+  if (retry === "later" || isDatabaseAway(error)) {
     return new Problem("unavailable", "A part that is needed is not there at the moment. Try again.", {
       headers: { "retry-after": "1" },
     });

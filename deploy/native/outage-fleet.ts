@@ -1,6 +1,6 @@
 /**
- * A handful of devices that never stop, and what they see: each second a telemetry message and a shadow update, with
- * MQTT.js, which sends again what was not acknowledged.
+ * A handful of devices that never stop, and what they see: each second a telemetry message and half a second later a
+ * shadow update, with MQTT.js, which sends again what was not acknowledged.
  */
 import mqtt, { type MqttClient } from "mqtt";
 
@@ -66,7 +66,7 @@ export async function startDevice(id: string, mqttUrl: string): Promise<Device> 
   client.on("message", (_topic, payload) => answers.end(JSON.parse(payload.toString()).clientToken ?? ""));
   await client.subscribeAsync([`${shadow}/accepted`, `${shadow}/rejected`], { qos: 1 });
   let number = 0;
-  const send = () => {
+  const measure = () => {
     number += 1;
     const n = number;
     acknowledgements.begin(String(n));
@@ -74,10 +74,18 @@ export async function startDevice(id: string, mqttUrl: string): Promise<Device> 
       acknowledgements.end(String(n));
       acknowledged.add(n);
     });
+  };
+  const report = () => {
+    const n = number;
     answers.begin(String(n));
     publish(client, shadow, { state: { reported: { n } }, clientToken: String(n) }, () => {});
   };
-  const timer = setInterval(send, 1_000);
+  let half = 0;
+  const timer = setInterval(() => {
+    half += 1;
+    if (half % 2 === 1) measure();
+    else report();
+  }, 500);
   return {
     ...{ id, acknowledgements, answers, acknowledged },
     stop() {

@@ -2,7 +2,7 @@
  * `node deploy/native/outages.ts`: takes away one part of a native system after the other, under a small load, and prints
  * what devices, apps and health endpoints saw. docs/operations.md has its table.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { cpus, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { oneOf, text, whole } from "../../option-values.ts";
@@ -38,6 +38,7 @@ if (problems.length > 0) {
 
 const say = (line: string) => process.stderr.write(`${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), "outages-"));
+const postgres = join(folder, "postgres");
 const system = await startNative({ folder, ports: "free", say });
 try {
   const { model } = cpus()[0] ?? { model: "?" };
@@ -51,7 +52,9 @@ try {
 } finally {
   await system.stop();
   if (options.logs === "keep") say(`Logs: ${folder}/logs`);
-  else rmSync(folder, { recursive: true, force: true });
+  // Where root starts it, PostgreSQL's folder is elsewhere and this one a link.
+  if (existsSync(postgres)) rmSync(realpathSync(postgres), { recursive: true, force: true });
+  if (options.logs === "drop") rmSync(folder, { recursive: true, force: true });
 }
 process.exit(0);
 
@@ -79,9 +82,10 @@ async function tryOut(outage: Outage): Promise<string> {
   apps.stop();
   ready.stop();
   const unanswered = devices.reduce((sum, { answers }) => sum + answers.open(performance.now() - 5_000), 0);
+  const endedMs = Date.now();
   await Promise.all(devices.map((device) => device.stop()));
   const lost = await missing(devices);
-  const offline = await offlineSince(beganMs, devices).catch(() => "?");
+  const offline = await offlineBetween(beganMs, endedMs, devices).catch(() => "?");
   say(`${outage.name}: well again after ${wellMs} ms`);
   const cells = [
     outage.title,
@@ -112,14 +116,14 @@ async function wellAgain(
   }
 }
 
-/** How many of the devices' presence events since then say "offline". */
-async function offlineSince(sinceMs: number, devices: readonly Device[]): Promise<number> {
+/** How many of the devices' presence events of that time say "offline". */
+async function offlineBetween(fromMs: number, toMs: number, devices: readonly Device[]): Promise<number> {
   const ours = new Set(devices.map(({ id }) => id));
   const { items } = await get<{ items: { device: string; status?: string; at: string }[] }>(
     "/v1/events?kinds=presence&limit=500",
   );
-  return items.filter(({ device, status, at }) => ours.has(device) && status === "offline" && Date.parse(at) >= sinceMs)
-    .length;
+  const told = items.filter(({ device, status }) => ours.has(device) && status === "offline");
+  return told.filter(({ at }) => Date.parse(at) >= fromMs && Date.parse(at) <= toMs).length;
 }
 
 /** What was acknowledged and is not in the history when the sinks have nothing left to do; "0", or how much of how much. */
