@@ -92,6 +92,8 @@ export type OutgoingPublish = {
 export interface Broker {
   /** To every subscriber whose filter matches; queued (QoS > 0) for persistent sessions that are away. Gives how many got or will get it. */
   publish(message: OutgoingPublish): number;
+  /** The same where the broker is not in this process: resolves when it has acknowledged, else rejects. */
+  handOver?(message: OutgoingPublish): Promise<void>;
   /** Ends the connections of a client or device, e.g. when it is deleted or its token revoked. */
   disconnect(match: (connection: MqttConnection) => boolean, reason: string): number;
   connections(): number;

@@ -57,7 +57,7 @@ export interface GatewayMeter {
 export interface DeviceApplication extends MqttApplication {
   /** To be called once, before the listener opens. */
   attach(broker: Broker): void;
-  /** A publish by an app that has no connection (AWS's `POST /topics/{topic}`). */
+  /** A publish by an app that has no connection (AWS's `POST /topics/{topic}`). Rejects if a broker of its own is away. */
   publishFromApp(message: { topic: string; payload: Uint8Array; qos: 0 | 1; retain: boolean }): Promise<PublishOutcome>;
   /**
    * A publish that came through a broker in front of us: its topic names the device, as the broker's access list
@@ -256,11 +256,12 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     broker.publish({ topic, payload, qos, retain, properties, ...(connection && { from: connection }) });
   }
 
-  /** The broker gives it to whoever listens, this gateway's ingress included. */
-  function publishThroughBroker(message: IncomingPublish): PublishOutcome {
+  /** The broker gives it to whoever listens, the gateways' ingress included. */
+  async function publishThroughBroker(message: IncomingPublish): Promise<PublishOutcome> {
     if (routeOf(message.topic).kind === "reserved" || isPresenceTopic(message.topic))
       return { kind: "refuse", reasonCode: 0x90, reason: `Nobody but the system publishes to ${message.topic}.` };
-    broker.publish(message);
+    if (broker.handOver === undefined) broker.publish(message);
+    else await broker.handOver(message);
     return accept;
   }
 
@@ -326,10 +327,10 @@ export function openDeviceApplication(options: DeviceApplicationOptions): Device
     },
 
     publishFromApp: ({ topic, payload, qos, retain }) =>
-      new Promise((resolve) => {
+      new Promise((resolve, reject) => {
         const message = { topic, payload, qos, retain, will: false };
         if (fansOut) take(appSender(), message, resolve);
-        else resolve(publishThroughBroker(message));
+        else publishThroughBroker(message).then(resolve, reject);
       }),
 
     publishFromBroker(message, done) {

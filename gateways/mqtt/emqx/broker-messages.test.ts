@@ -7,7 +7,8 @@ import { defaultPolicy } from "../../../core/device/policy.ts";
 import { newTwin, type Twin } from "../../../core/device/twin.ts";
 import { MemoryDownlink } from "../../../ports/downlink/memory.ts";
 import type { PublishOutcome } from "../broker-port.ts";
-import { brokerMessages } from "./broker-messages.ts";
+import { openDeviceApplication } from "../device-application.ts";
+import { brokerMessages, downlinkBroker } from "./broker-messages.ts";
 
 type Delivered = { device: string; input: TwinInput; about: MessageDelivery | undefined };
 
@@ -133,4 +134,36 @@ test("malformed presence is counted, acknowledged, and harms nobody", () => {
   const { say, counts, delivered } = gateway();
   expect(say("presence/pump-4", "{")).toEqual([{ kind: "accept" }]);
   expect([counts, delivered]).toEqual([["malformed presence"], []]);
+});
+
+test("what an app publishes over HTTP goes to the broker, which gives it to subscribers and gateways", async () => {
+  const downlink = new MemoryDownlink();
+  const never = () => {
+    throw new Error("goes through the broker");
+  };
+  const application = openDeviceApplication({
+    host: { ask: never, deliver: never },
+    credentials: null,
+    openRegistry: false,
+    nodeId: "apis-1",
+    now: () => 0,
+    meter: {
+      received: never,
+      telemetry: never,
+      acknowledged: never,
+      refused: never,
+      connectionRefused: never,
+      violation: never,
+    },
+    fansOut: false,
+  });
+  application.attach(downlinkBroker(downlink, { warn: () => {} }));
+  const publish = (topic: string) =>
+    application.publishFromApp({ topic, payload: Buffer.from("{}"), qos: 1, retain: false });
+  expect(await publish("devices/pump-4/telemetry")).toEqual({ kind: "accept" });
+  expect(downlink.sent).toMatchObject([{ topic: "devices/pump-4/telemetry", qos: 1 }]);
+  for (const topic of ["devices/pump-4/commands", "presence/pump-4", "$aws/things/pump-4/shadow/update/delta"])
+    expect(await publish(topic)).toMatchObject({ kind: "refuse", reasonCode: 0x90 });
+  downlink.connected = false;
+  await expect(publish("plant/1")).rejects.toMatchObject({ code: "BROKER_AWAY" });
 });

@@ -2,7 +2,7 @@
 import type { TwinHost } from "../../../actors/host/port.ts";
 import { isPresenceTopic } from "../../../core/wire/topics.ts";
 import type { Downlink } from "../../../ports/downlink/port.ts";
-import type { Broker, IncomingPublish, PublishOutcome } from "../broker-port.ts";
+import type { Broker, IncomingPublish, OutgoingPublish, PublishOutcome } from "../broker-port.ts";
 import { type GatewayMeter, openDeviceApplication } from "../device-application.ts";
 import type { MessageHandler } from "./ingress.ts";
 import { presenceEvent } from "./presence-events.ts";
@@ -59,11 +59,16 @@ const accept: PublishOutcome = { kind: "accept" };
 
 /** A broker that is reached by a downlink, as the application knows brokers: whom it has, only it can say. */
 export function downlinkBroker(downlink: Downlink, log: BrokerMessagesOptions["log"]): Broker {
+  const handOver = ({ topic, payload, qos, retain }: OutgoingPublish) =>
+    downlink.publish({ topic, payload, qos: qos === 0 ? 0 : 1, ...(retain === true ? { retain } : {}) });
   return {
-    publish({ topic, payload, qos, retain }) {
-      const message = { topic, payload, qos: qos === 0 ? 0 : 1, ...(retain === true ? { retain } : {}) } as const;
-      downlink.publish(message).catch((error: Error) => {
-        log.warn({ topic, error: error.message }, "an answer did not reach the broker: who asked will ask again");
+    handOver,
+    publish(message) {
+      handOver(message).catch((error: Error) => {
+        log.warn(
+          { topic: message.topic, error: error.message },
+          "an answer did not reach the broker: who asked will ask again",
+        );
       });
       return 1;
     },

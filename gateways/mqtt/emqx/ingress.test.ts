@@ -3,9 +3,11 @@ import mqtt, { type MqttClient } from "mqtt";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { NativeMosquitto } from "../../../deploy/native/mosquitto.ts";
 import { SHARED_AWS_PREFIX } from "../../../deploy/native/mosquitto-config.ts";
+import { startMosquittoPresence } from "../../../deploy/native/mosquitto-presence.ts";
 import { mosquittoIsHere, type TestMosquitto, testMosquitto } from "../../../deploy/native/testing.ts";
 import type { IncomingPublish, PublishOutcome } from "../broker-port.ts";
 import { backOffMs, type Ingress, type IngressOptions, openIngress, upSubscriptions } from "./ingress.ts";
+import { presenceEvent } from "./presence-events.ts";
 
 let broker: NativeMosquitto;
 let started: TestMosquitto | null = null;
@@ -129,6 +131,24 @@ describe.skipIf(!mosquittoIsHere)("the ingress of a gateway, at mosquitto", () =
     await gateway.until(() => gateway.taken.length >= up.length);
     const taken = gateway.taken.map(({ message }) => [message.topic, message.payload.toString()] as const);
     expect(taken.toSorted((a, b) => a[1].localeCompare(b[1]))).toEqual(up);
+  });
+
+  test("hears who connects and what they subscribe to, where the broker tells it", async () => {
+    groups++;
+    const gateway = new Gateway({ decide: accept });
+    await gateway.ingress.ready;
+    const { ingressUrl: url, username, password } = broker;
+    const presence = await startMosquittoPresence({ url, username, password, now: Date.now });
+    onTestFinished(() => presence.stop());
+    const pump = await device("pump-6");
+    await pump.subscribeAsync("devices/pump-6/commands", { qos: 1 });
+    await pump.endAsync();
+    await gateway.until(() => gateway.taken.length >= 3);
+    const inputs = gateway.taken.flatMap(({ message }) => {
+      const event = presenceEvent(message.payload);
+      return event.kind === "device" ? event.inputs.map(({ kind }) => `${event.device} ${kind}`) : [];
+    });
+    expect(inputs).toEqual(["pump-6 connected", "pump-6 listening", "pump-6 disconnected"]);
   });
 
   test("has at most so many messages under way; the broker keeps the rest, and none is lost", async () => {
