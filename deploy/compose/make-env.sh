@@ -16,4 +16,4 @@ while IFS= read -r line; do
   esac
 done < .env.example > "$env.making"
 mv "$env.making" "$env"
-echo "Made $env with new secrets. Next: docker compose up -d --wait"
+echo "Made $env with new secrets. Next: docker compose up -d"

@@ -7,6 +7,7 @@ import { type Handle, Supervised } from "./supervisor.ts";
 function world() {
   const said: string[] = [];
   const timers: (() => void)[] = [];
+  const pausesMs: number[] = [];
   const alive = new Map<number, () => void>();
   let pids = 0;
   let failures = 0;
@@ -30,7 +31,10 @@ function world() {
     name: "actors-1",
     start,
     say: (line) => said.push(line),
-    after: (_ms, act) => void timers.push(act),
+    after: (ms, act) => {
+      pausesMs.push(ms);
+      timers.push(act);
+    },
   });
   return {
     process,
@@ -47,6 +51,7 @@ function world() {
       await settled();
     },
     timers,
+    pausesMs,
   };
 }
 
@@ -102,6 +107,18 @@ test("a restart that fails is tried again, and said", async () => {
   await secondPasses();
   expect(process.status()).toMatchObject({ state: "running", pid: 2 });
   expect(said).toContain("actors-1 does not start: no port is free");
+});
+
+test("a process that does not start is left alone for longer and longer", async () => {
+  const { process, dies, secondPasses, fail, pausesMs } = world();
+  await process.start();
+  fail(6);
+  await dies();
+  for (let time = 0; time < 7; time += 1) await secondPasses();
+  expect(process.status().state).toBe("running");
+  expect(pausesMs).toEqual([1_000, 2_000, 4_000, 8_000, 15_000, 15_000, 15_000]);
+  await dies();
+  expect(pausesMs.at(-1)).toBe(1_000);
 });
 
 test("a first start that fails says why, and nothing is tried behind the caller's back", async () => {

@@ -1,7 +1,8 @@
 /**
  * One process that should run: what people do to it, and that it comes back when it ends by itself.
  *
- * S1: a process that ended unasked is started again after `restartMs`, as often as it takes.
+ * S1: a process that ended unasked is started again after `restartMs`, as often as it takes; while starts fail, after
+ *     pauses that double up to 15 s.
  * S2: who was stopped or killed by us stays down until `start`.
  * S3: what is asked of a process is done one after the other: a stop during a start waits for it, then stops it.
  */
@@ -34,6 +35,8 @@ export type ProcessStatus = {
   /** How often it came back by itself. */
   readonly restarts: number;
 };
+
+const longestPauseMs = 15_000;
 
 export class Supervised {
   readonly name: string;
@@ -134,10 +137,10 @@ export class Supervised {
   }
 
   /** S1 */
-  #comeBack(): void {
+  #comeBack(failures = 0): void {
     const { restartMs = 1_000, after = later, say } = this.#options;
     this.#become("waiting");
-    after(restartMs, () => {
+    after(Math.min(restartMs * 2 ** failures, longestPauseMs), () => {
       this.#inTurn(async () => {
         if (!this.#wanted || this.#handle !== null) return;
         try {
@@ -147,7 +150,7 @@ export class Supervised {
           this.#options.onChange?.();
         } catch (error) {
           say?.(`${this.name} does not start: ${firstLine(error)}`);
-          this.#comeBack();
+          this.#comeBack(failures + 1);
         }
       });
     });
