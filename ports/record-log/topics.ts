@@ -4,6 +4,7 @@
  * would be lost (R2). Change the number with a new prefix, or when the topics are empty.
  */
 import kafkajs, { type Admin } from "kafkajs";
+import { pause, pauseAfter } from "./back-off.ts";
 import { type KafkaOptions, kafkaTopic, openKafkaClient } from "./kafka-client.ts";
 import { maxMessageBytes } from "./kafka-publisher.ts";
 import { type LogTopic, logTopics } from "./port.ts";
@@ -31,19 +32,34 @@ export async function ensureTopics(options: KafkaOptions & TopicsWanted): Promis
   await admin.connect();
   try {
     const outcomes: TopicOutcome[] = [];
-    for (const topic of logTopics) outcomes.push(await ensureTopic(admin, topic, options));
+    for (const topic of logTopics) outcomes.push(await onceKnown(() => ensureTopic(admin, topic, options)));
     return outcomes;
   } finally {
     await admin.disconnect();
   }
 }
 
+/** A busy cluster has made a topic some time before each of its brokers knows of it. */
+async function onceKnown(ensure: () => Promise<TopicOutcome>): Promise<TopicOutcome> {
+  const { signal } = new AbortController();
+  for (let failures = 1; ; failures += 1) {
+    try {
+      return await ensure();
+    } catch (error) {
+      if ((error as { type?: string }).type !== "UNKNOWN_TOPIC_OR_PARTITION" || failures === mostTries) throw error;
+      await pause(pauseAfter(failures, { firstMs: 100, maxMs: 2_000 }), signal);
+    }
+  }
+}
+
+const mostTries = 10;
+
 async function ensureTopic(admin: Admin, of: LogTopic, options: KafkaOptions & TopicsWanted): Promise<TopicOutcome> {
   const { partitions, replication } = options;
   const topic = kafkaTopic(of, options.prefix);
   const settings = settingsOf(of, options);
   const created = await admin.createTopics({
-    waitForLeaders: true,
+    waitForLeaders: false, // kafkajs gives up when a broker has not heard of the topic yet
     topics: [
       {
         topic,
@@ -53,11 +69,30 @@ async function ensureTopic(admin: Admin, of: LogTopic, options: KafkaOptions & T
       },
     ],
   });
-  if (created) return { topic, did: "created", changed: [], differs: [] };
+  if (created) {
+    await untilLed(admin, topic);
+    return { topic, did: "created", changed: [], differs: [] };
+  }
   const changed = await alterSettings(admin, topic, settings);
   const differs = await differences(admin, topic, options);
   return { topic, did: changed.length > 0 ? "altered" : "nothing", changed, differs };
 }
+
+/** A new topic is known to its brokers, and led, a moment after it was made. */
+async function untilLed(admin: Admin, topic: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [topic] });
+      return;
+    } catch (error) {
+      if (tries === ledTries) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, ledPauseMs));
+  }
+}
+
+const ledTries = 50;
+const ledPauseMs = 100;
 
 function settingsOf(topic: LogTopic, { replication, retentionMs, minInSync }: TopicsWanted): Record<string, string> {
   return {

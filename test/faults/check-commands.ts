@@ -11,7 +11,7 @@ type Life = {
 };
 
 /** Accepted commands are in the log once; each ends at most once, for a reason that was given. */
-export function checkCommandLog(journal: Journal, { log }: Stored): Violation[] {
+export function checkCommandLog(journal: Journal, { log }: Pick<Stored, "log">): Violation[] {
   const violations: Violation[] = [];
   const lives = livesOf(log);
   for (const [key, life] of lives) {
@@ -50,7 +50,9 @@ export function checkCommandLog(journal: Journal, { log }: Stored): Violation[] 
 }
 
 /** What is still open may be: it has not expired, and a device that is there has got it. Lists agree with the log. */
-export function checkCommandStates(facts: Facts): Violation[] {
+export function checkCommandStates(
+  facts: Pick<Facts, "journal" | "log" | "fleetCommands" | "expected" | "expiriesDueMs" | "progress">,
+): Violation[] {
   const { journal, log, fleetCommands, expected, expiriesDueMs, progress } = facts;
   const violations: Violation[] = [];
   const lives = livesOf(log);

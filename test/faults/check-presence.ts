@@ -2,7 +2,7 @@ import { byDevice, type Facts, type Logged, type Stored, type Violation } from "
 
 /** Announcements alternate, and no restart of ours is announced as a device's leaving. */
 export function checkPresenceLog(
-  { log }: Stored,
+  { log }: Pick<Stored, "log">,
   { steady, steadyUntilMs }: Pick<Facts, "steady" | "steadyUntilMs">,
 ): Violation[] {
   return [...byDevice(log)].flatMap(([device, records]) => {
@@ -26,7 +26,7 @@ export function checkPresenceLog(
 }
 
 /** Apps see the devices that are there as online, and those that went as offline: in lists and in the twin. */
-export function checkPresence({ api, expected, log }: Facts): Violation[] {
+export function checkPresence({ api, expected, log }: Pick<Facts, "api" | "expected" | "log">): Violation[] {
   const known = new Set(log.map((logged: Logged) => logged.device));
   return [...expected].flatMap(([device, status]): Violation[] => {
     if (!known.has(device)) return [];

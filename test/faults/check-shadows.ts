@@ -5,7 +5,7 @@ import type { Journal, SentShadowUpdate } from "./journal.ts";
 import { ShadowModel } from "./shadow-model.ts";
 
 /** Every accepted update is in the log, with the version that its answer told; versions go up by exactly one. */
-export function checkShadowLog(journal: Journal, { log }: Stored): Violation[] {
+export function checkShadowLog(journal: Journal, { log }: Pick<Stored, "log">): Violation[] {
   const violations: Violation[] = [];
   const versions = new Map<string, number>();
   const found = new Map<number, number[]>();
@@ -29,7 +29,10 @@ export function checkShadowLog(journal: Journal, { log }: Stored): Violation[] {
 }
 
 /** The shadows of twins and of the API are the log's updates, merged and compared by the checker's own rules. */
-export function checkShadowStates({ log, api }: Facts, twins: ReadonlyMap<string, Twin>): Violation[] {
+export function checkShadowStates(
+  { log, api }: Pick<Facts, "log" | "api">,
+  twins: ReadonlyMap<string, Twin>,
+): Violation[] {
   return [...byDevice(log)].flatMap(([device, records]) => {
     const twin = twins.get(device);
     const answer = api.twins.get(device);

@@ -3,12 +3,17 @@ import type { Facts, Logged, Stored, Violation } from "./facts.ts";
 import { type Journal, malformedKey, type SentTelemetry, telemetryKey } from "./journal.ts";
 
 /** Telemetry and dead letters: in the log, what was acknowledged, once, and nothing that nobody sent. */
-export function checkTelemetryLog(journal: Journal, { log }: Stored): Violation[] {
+export function checkTelemetryLog(journal: Journal, { log }: Pick<Stored, "log">): Violation[] {
   return [...checkAccepted(journal, log), ...checkDeadLetters(journal, log)];
 }
 
 /** The time series holds a row for each reading of the log, and every message that was acknowledged, once. */
-export function checkRows({ journal, log, rows, progress }: Facts): Violation[] {
+export function checkRows({
+  journal,
+  log,
+  rows,
+  progress,
+}: Pick<Facts, "journal" | "log" | "rows" | "progress">): Violation[] {
   return [...checkRowsByMessage(journal, rows), ...checkRowsByLog(log, rows, progress.timeseries)];
 }
 

@@ -40,7 +40,13 @@ export function check(facts: Facts): Violation[] {
   ];
 }
 
-function checkSinks({ log, progress, sinksDueMs, journal, fleetDeadLetters }: Facts): Violation[] {
+export function checkSinks({
+  log,
+  progress,
+  sinksDueMs,
+  journal,
+  fleetDeadLetters,
+}: Pick<Facts, "log" | "progress" | "sinksDueMs" | "journal" | "fleetDeadLetters">): Violation[] {
   const violations: Violation[] = [];
   const due = log.reduce((end, { offset, record }) => (record.atMs < sinksDueMs ? offset + 1 : end), 0);
   for (const [sink, offset] of Object.entries(progress)) {

@@ -84,7 +84,7 @@ async function readStored(pool: Pool): Promise<Stored> {
 }
 
 /** Every row as it stands in the table, in no order: the port's queries would leave out what it must not hold. */
-async function readRows(pool: Pool): Promise<SeriesRow[]> {
+export async function readRows(pool: Pool): Promise<SeriesRow[]> {
   const { rows } = await pool.query({
     text: `select device_id, round(date_part('epoch', ts) * 1000), metric, value, value_bool, value_text, tags,
       round(date_part('epoch', received_at) * 1000), log_offset from telemetry`,
@@ -95,7 +95,7 @@ async function readRows(pool: Pool): Promise<SeriesRow[]> {
   });
 }
 
-async function readCommands(fleet: FleetIndex): Promise<CommandSummary[]> {
+export async function readCommands(fleet: FleetIndex): Promise<CommandSummary[]> {
   const commands: CommandSummary[] = [];
   for (let cursor: string | null = null; ; ) {
     const page = await fleet.commands({ device: null }, { cursor, limit: 1_000 });
@@ -105,7 +105,7 @@ async function readCommands(fleet: FleetIndex): Promise<CommandSummary[]> {
   }
 }
 
-async function readDeadLetters(fleet: FleetIndex): Promise<DeviceEvent[]> {
+export async function readDeadLetters(fleet: FleetIndex): Promise<DeviceEvent[]> {
   const letters: DeviceEvent[] = [];
   for (let cursor: string | null = null; ; ) {
     const page = await fleet.events({ device: null, kinds: ["deadLettered"] }, { cursor, limit: 1_000 });

@@ -2,8 +2,10 @@
  * A device's MQTT 3.1.1 connection, on a bare socket so that it is known exactly what was acknowledged. It reconnects
  * until it is told to leave, and sends again what has no acknowledgement, in order, as a device with a buffer does.
  *
- * K1 A message counts as acknowledged on its PUBACK or PUBREC, and on nothing else.
- * K2 A QoS 2 message that the server owns is never published again: only its PUBREL is.
+ * K1 A message counts as acknowledged on its PUBACK, PUBREC or (where `exactlyOnceFrom` says so) PUBCOMP, and on nothing
+ *    else.
+ * K2 A QoS 2 message that the server owns is never published again: only its PUBREL is. A broker that owns it for no
+ *    longer than the session gets it again when there is a new session.
  */
 import { connect, type Socket } from "node:net";
 import { generate, type IPublishPacket, type Packet, parser } from "mqtt-packet";
@@ -25,6 +27,8 @@ export type LinkOptions = {
   readonly clean: boolean;
   readonly filters: readonly string[];
   readonly onMessage: (topic: string, payload: Buffer) => void;
+  /** What makes a QoS 2 message the server's for good: with a broker that hands it on when it is released, PUBCOMP. */
+  readonly exactlyOnceFrom: "pubrec" | "pubcomp";
   readonly seed: number;
 };
 
@@ -36,7 +40,7 @@ export class DeviceLink {
   readonly #random: Random;
   /** By packet id, in the order of sending. */
   readonly #unacknowledged = new Map<number, Outgoing>();
-  readonly #releasing = new Set<number>();
+  readonly #releasing = new Map<number, Outgoing>();
   #packetId = 0;
   #socket: Socket | null = null;
   #ready = false;
@@ -54,7 +58,8 @@ export class DeviceLink {
   }
 
   get unacknowledged(): number {
-    return this.#unacknowledged.size;
+    const unreleased = this.#options.exactlyOnceFrom === "pubcomp" ? this.#releasing.size : 0;
+    return this.#unacknowledged.size + unreleased;
   }
 
   open(): void {
@@ -93,13 +98,13 @@ export class DeviceLink {
       if (packet.cmd === "connack") {
         clearTimeout(limit);
         if (packet.returnCode !== 0) return void socket.destroy();
-        if (!packet.sessionPresent) this.#releasing.clear();
+        if (!packet.sessionPresent) this.#forgetReleases();
         const subscriptions = filters.map((topic) => ({ topic, qos: 1 as const }));
         socket.write(generate({ cmd: "subscribe", messageId: 65_535, subscriptions }));
         this.#attempt = 0;
         this.#ready = true;
         for (const [id, message] of this.#unacknowledged) this.#write(id, message, packet.sessionPresent === true);
-        for (const id of this.#releasing) socket.write(generate({ cmd: "pubrel", messageId: id }));
+        for (const id of this.#releasing.keys()) socket.write(generate({ cmd: "pubrel", messageId: id }));
       } else this.#take(socket, packet);
     });
     packets.on("error", () => socket.destroy());
@@ -123,11 +128,11 @@ export class DeviceLink {
         this.#acknowledge(id);
         return;
       case "pubrec":
-        this.#acknowledge(id);
-        this.#releasing.add(id); // K2
+        this.#received(id);
         socket.write(generate({ cmd: "pubrel", messageId: id }));
         return;
       case "pubcomp":
+        if (this.#options.exactlyOnceFrom === "pubcomp") this.#releasing.get(id)?.onAcknowledged();
         this.#releasing.delete(id);
         return;
       case "publish": {
@@ -138,6 +143,22 @@ export class DeviceLink {
       }
       default:
     }
+  }
+
+  /** K2 */
+  #received(id: number): void {
+    const message = this.#unacknowledged.get(id);
+    if (message === undefined) return;
+    if (this.#options.exactlyOnceFrom === "pubrec") this.#acknowledge(id);
+    else this.#unacknowledged.delete(id);
+    this.#releasing.set(id, message);
+  }
+
+  /** The server has no session of ours: it knows nothing of what was to be released. */
+  #forgetReleases(): void {
+    if (this.#options.exactlyOnceFrom === "pubcomp")
+      for (const [id, message] of this.#releasing) this.#unacknowledged.set(id, message);
+    this.#releasing.clear();
   }
 
   #acknowledge(id: number): void {

@@ -5,7 +5,7 @@
 
 import type { JsonObject } from "../../core/json.ts";
 import { pick, type Random, seeded } from "../../simulator/random.ts";
-import { DeviceLink } from "./device-link.ts";
+import { DeviceLink, type LinkOptions } from "./device-link.ts";
 import { request } from "./http.ts";
 import type { CommandStatus, Journal, Sent, SentShadowUpdate, SentTelemetry, SentWord } from "./journal.ts";
 
@@ -21,6 +21,7 @@ export type DeviceOptions = {
   /** Between two messages, on average. */
   readonly intervalMs: number;
   readonly journal: Journal;
+  readonly exactlyOnceFrom: LinkOptions["exactlyOnceFrom"];
 };
 
 type Heard = {
@@ -45,7 +46,7 @@ export class LoadDevice {
   readonly #journal: Journal;
   readonly #random: Random;
   readonly #link: DeviceLink;
-  #phase: "measuring" | "finishing" | "staying" | "gone" = "measuring";
+  #phase: "measuring" | "finishing" | "staying" | "mute" | "gone" = "measuring";
   #nextMs = 0;
   #awayUntilMs = 0;
   #boot = 1;
@@ -74,6 +75,7 @@ export class LoadDevice {
         ),
       ],
       onMessage: (topic, payload) => this.#hear(topic, payload),
+      exactlyOnceFrom: options.exactlyOnceFrom,
       seed,
     });
   }
@@ -113,6 +115,11 @@ export class LoadDevice {
   /** Stays connected with a sign of life each second. */
   stay(): void {
     this.#phase = "staying";
+  }
+
+  /** Stays connected and says nothing any more, as a device that hangs. */
+  fallSilent(): void {
+    this.#phase = "mute";
   }
 
   /** Goes for good, with a goodbye or without one. */
@@ -228,8 +235,10 @@ export class LoadDevice {
     } else {
       const entry = this.#journal.updates.get(Number(body.clientToken));
       if (entry === undefined) return; // an app's
-      if (answer === "accepted") entry.version = body.version!;
-      else this.#journal.surprises.push(`the update ${entry.mark} of ${this.id} was rejected: ${payload.toString()}`);
+      if (answer === "accepted") {
+        entry.version = body.version!;
+        entry.answeredMs ??= Date.now();
+      } else this.#journal.surprises.push(`the update ${entry.mark} of ${this.id} was rejected: ${payload.toString()}`);
     }
   }
 
@@ -260,10 +269,16 @@ export class LoadDevice {
       payload: Buffer.from(payload as string),
       qos,
       onSend: () => {
-        for (const entry of entries) entry.sends += 1;
+        for (const entry of entries) {
+          entry.sends += 1;
+          entry.sentMs ??= Date.now();
+        }
       },
       onAcknowledged: () => {
-        for (const entry of entries) entry.acknowledged = true;
+        for (const entry of entries) {
+          entry.acknowledged = true;
+          entry.acknowledgedMs ??= Date.now();
+        }
       },
     });
   }

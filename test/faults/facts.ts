@@ -91,7 +91,10 @@ export const violationKinds = [
   "surprise",
 ] as const;
 
-export type ViolationKind = (typeof violationKinds)[number];
+/** Where state, outbox and log are three things. */
+export const distributedViolationKinds = ["outbox-left", "revision-order"] as const;
+
+export type ViolationKind = (typeof violationKinds)[number] | (typeof distributedViolationKinds)[number];
 
 export type Violation = {
   readonly kind: ViolationKind;

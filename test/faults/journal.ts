@@ -8,7 +8,15 @@ import type { Readings } from "../../core/device/telemetry.ts";
 import type { Json, JsonObject } from "../../core/json.ts";
 
 /** What every entry has: how often it went out (resends too), and whether that was ever acknowledged. */
-export type Sent = { sends: number; acknowledged: boolean };
+export type Sent = {
+  sends: number;
+  acknowledged: boolean;
+  /** When it first went out, and when that was acknowledged; of MQTT alone. Epoch ms. */
+  sentMs: number | null;
+  acknowledgedMs: number | null;
+};
+
+const unsent: Sent = { sends: 0, acknowledged: false, sentMs: null, acknowledgedMs: null };
 
 export type SentTelemetry = Sent & {
   readonly device: string;
@@ -35,6 +43,8 @@ export type SentShadowUpdate = Sent & {
   readonly patch: { readonly desired?: JsonObject; readonly reported?: JsonObject };
   /** The version that the answer told; null where there was none. */
   version: number | null;
+  /** When a device had that answer. Epoch ms. */
+  answeredMs: number | null;
   /** The answer was a refusal: it may never be seen in the log. */
   refused: boolean;
 };
@@ -80,24 +90,24 @@ export class Journal {
 
   /** The entry of this identity: the one that is there, or the new one. */
   addTelemetry(entry: Omit<SentTelemetry, keyof Sent>): SentTelemetry {
-    return added(this.telemetry, telemetryKey(entry), { ...entry, sends: 0, acknowledged: false });
+    return added(this.telemetry, telemetryKey(entry), { ...entry, ...unsent });
   }
 
   addMalformed(entry: Omit<SentMalformed, keyof Sent>): SentMalformed {
-    return added(this.malformed, malformedKey(entry.device, entry.text), { ...entry, sends: 0, acknowledged: false });
+    return added(this.malformed, malformedKey(entry.device, entry.text), { ...entry, ...unsent });
   }
 
-  addUpdate(entry: Omit<SentShadowUpdate, keyof Sent | "version" | "refused">): SentShadowUpdate {
-    return added(this.updates, entry.mark, { ...entry, sends: 0, acknowledged: false, version: null, refused: false });
+  addUpdate(entry: Omit<SentShadowUpdate, keyof Sent | "version" | "answeredMs" | "refused">): SentShadowUpdate {
+    return added(this.updates, entry.mark, { ...entry, ...unsent, version: null, answeredMs: null, refused: false });
   }
 
   addCommand(entry: Omit<SentCommand, keyof Sent | "refused" | "delivered" | "cancel">): SentCommand {
-    const fresh = { ...entry, sends: 0, acknowledged: false, refused: false, delivered: false, cancel: null };
+    const fresh = { ...entry, ...unsent, refused: false, delivered: false, cancel: null };
     return added(this.commands, commandKey(entry.device, entry.id), fresh);
   }
 
   addWord(entry: Omit<SentWord, keyof Sent>): SentWord {
-    return added(this.words, wordKey(entry), { ...entry, sends: 0, acknowledged: false });
+    return added(this.words, wordKey(entry), { ...entry, ...unsent });
   }
 
   counts(): { sent: number; acknowledged: number; inDoubt: number; resends: number } {

@@ -5,6 +5,7 @@
 import { seeded } from "../../simulator/random.ts";
 import { LoadApp } from "./app.ts";
 import { LoadDevice, type Role } from "./device.ts";
+import type { LinkOptions } from "./device-link.ts";
 import { Journal } from "./journal.ts";
 
 export type LoadOptions = {
@@ -14,6 +15,7 @@ export type LoadOptions = {
   readonly devices: number;
   /** Messages per second and device. */
   readonly rate: number;
+  readonly exactlyOnceFrom: LinkOptions["exactlyOnceFrom"];
 };
 
 const tickMs = 10;
@@ -26,12 +28,14 @@ export class Load {
   #ticker: NodeJS.Timeout | null = null;
 
   constructor(options: LoadOptions) {
-    const { mqttPort, httpPort, seed, rate } = options;
+    const { mqttPort, httpPort, seed, rate, exactlyOnceFrom } = options;
     const { journal } = this;
     this.#seed = seed;
     this.#devices = Array.from({ length: options.devices }, (_, index) => {
       const id = `dev-${index}`;
-      return new LoadDevice({ id, role: roleOf(index), mqttPort, httpPort, seed, intervalMs: 1_000 / rate, journal });
+      const role = roleOf(index);
+      const intervalMs = 1_000 / rate;
+      return new LoadDevice({ id, role, mqttPort, httpPort, seed, intervalMs, journal, exactlyOnceFrom });
     });
     const devices = this.#devices.map(({ id }) => id);
     this.#app = new LoadApp({ httpPort, devices, seed, journal, concurrency: 6, pauseMs: 40 });
@@ -76,8 +80,10 @@ export class Load {
     const random = seeded(this.#seed, "settle");
     const expected = new Map<string, "online" | "offline">();
     for (const device of this.#devices) {
-      const stays = device.role === "steady" || (device.role !== "http" && random() < 0.5);
+      const hangs = device.role === "steady" && random() < 0.25;
+      const stays = !hangs && (device.role === "steady" || (device.role !== "http" && random() < 0.5));
       if (stays) device.stay();
+      else if (hangs) device.fallSilent();
       else device.go(random() < 0.5);
       expected.set(device.id, stays ? "online" : "offline");
     }
