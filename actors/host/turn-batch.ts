@@ -67,14 +67,25 @@ export function decideBatch(
       sends.push(...outcome.sends);
       reply ??= outcome.reply;
     }
-    reply ??= { kind: "done" };
+    reply ??= done;
     if (storing) {
       durable = true;
-      receipts = withReceipt(receipts, named, reply);
+      receipts = withReceipt(receipts, named, isToldBySends(named.input, reply) ? done : reply);
     }
     replies.push(reply);
   }
   return { twin, records, durable, receipts, sends, replies, repeated };
+}
+
+const done: Reply = { kind: "done" };
+
+/**
+ * An accepted change of a shadow goes out with the turn's sends, and a gateway behind a broker does nothing more with the
+ * reply than acknowledge the message. With its 16 newest answers in it, a twin's row would be several times as large.
+ */
+function isToldBySends(input: TwinInput, reply: Reply): boolean {
+  const isChange = input.kind === "shadow" && input.request.kind !== "get" && input.session === brokerSession;
+  return isChange && reply.kind === "shadow" && reply.answer.kind === "accepted";
 }
 
 /** A message through a broker does not say by which session it came: the twin knows best. */
