@@ -176,7 +176,7 @@ describe.skipIf(!there)("the dashboard", { timeout: 90_000 }, () => {
     await page.getByText("Embedded: everything runs in one process").waitFor();
     await page
       .getByRole("region", { name: "Process" })
-      .getByRole("row", { name: /doppel 200/ })
+      .getByRole("row", { name: /doppel .*200/ })
       .waitFor();
     await page.getByText("Nothing has changed").waitFor();
   });

@@ -160,7 +160,9 @@ function FigureValue(props: { alive: boolean; name: string; value: Member["statu
       </span>
     );
   }
-  return <span class={value === 0 || value === true ? "quiet" : ""}>{formatFigure(name, value)}</span>;
+  return (
+    <span class={value === 0 || value === true || value === "ok" ? "quiet" : ""}>{formatFigure(name, value)}</span>
+  );
 }
 
 /** A bar against the host with most twins; of a dead one, hollow, what it had. */
