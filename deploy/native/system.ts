@@ -170,6 +170,9 @@ class System implements NativeSystem {
     const instances = instancesOf(counts);
     this.#say(`Roles: ${instances.map(({ name }) => name).join(", ")} …`);
     for (const instance of instances) await this.#add(instance);
+    // Sidecars make Dapr's tables if they are missing, and of two that do so at once one ends: so one goes first.
+    const first = instances.find(({ sidecar }) => sidecar);
+    if (first !== undefined) await this.process(sidecarOf(first)).start();
     await Promise.all(instances.map((instance) => this.#startInstance(instance)));
     await this.ready();
   }
