@@ -54,7 +54,7 @@ test("docs/protocol.md names every reason of a dead letter, and no other", () =>
   const reasons = [
     ...union("core/device/telemetry.ts", "RefusalReason"),
     ...union("core/device/commands.ts", "CommandRefusalReason"),
-    ...literal("gateways/mqtt/device-application.ts", /reason: "([a-z]+-[a-z-]+)"/g),
+    ...sources("gateways/mqtt/*.ts").flatMap((path) => literal(path, /reason: "([a-z]+-[a-z-]+)"/g)),
     ...sources("actors/host/*.ts").flatMap((path) => literal(path, /reason = "([a-z-]+)"/g)),
   ];
   expect(reasons).toContain("turn-failed");
