@@ -143,7 +143,7 @@ export function twinStateContract(name: string, open: () => Promise<OpenedTwinSt
             metrics: observe(noMetrics, { [one]: two, other: 1.5 }, 1, 2),
           };
           const record = aRecord("pump-4", `d${revision + 1}.0`, one);
-          const receipts: TurnReceipt[] = [{ turn: one, digest: 1, reply: { kind: "conflict", detail: two } }];
+          const receipts: TurnReceipt[] = [{ turn: one, digest: 1, reply: { kind: "conflict", detail: two }, atMs: 5 }];
           const write = { twin, revision, receipts, deadlineMs: null, records: [record] };
           expect(await first.commit([write])).toEqual(["committed"]);
           revision += 1;
@@ -312,9 +312,9 @@ export function aRecord(device: string, id: string, result: string = "warm"): Pu
 }
 
 const someReceipts: readonly TurnReceipt[] = [
-  { turn: "t-1", digest: 2 ** 52 + 1, reply: { kind: "done" } },
-  { turn: "t-2", digest: 0, reply: null },
-  { turn: "t-3", digest: 7, reply: { kind: "command", command: "c-1", state: "queued" } },
+  { turn: "t-1", digest: 2 ** 52 + 1, reply: { kind: "done" }, atMs: 1_795_262_400_000 },
+  { turn: "t-2", digest: 0, reply: null, atMs: 0 },
+  { turn: "t-3", digest: 7, reply: { kind: "command", command: "c-1", state: "queued" }, atMs: 3 },
 ];
 
 const anyText = fc.oneof(

@@ -21,13 +21,15 @@ export function readTwin(device: string, text: string): Twin {
 
 /** "" for none, as nearly all twins have. A reply that holds a twin is never among them (`withReceipt`). */
 export function writeReceipts(receipts: readonly TurnReceipt[]): string {
-  return receipts.length === 0 ? "" : JSON.stringify(receipts.map(({ turn, digest, reply }) => [turn, digest, reply]));
+  return receipts.length === 0
+    ? ""
+    : JSON.stringify(receipts.map(({ turn, digest, reply, atMs }) => [turn, digest, reply, atMs]));
 }
 
 export function readReceipts(text: string): TurnReceipt[] {
   if (text === "") return [];
-  const stored = JSON.parse(text) as [string, number, Reply | null][];
-  return stored.map(([turn, digest, reply]) => ({ turn, digest, reply }));
+  const stored = JSON.parse(text) as [string, number, Reply | null, number?][];
+  return stored.map(([turn, digest, reply, atMs = 0]) => ({ turn, digest, reply, atMs }));
 }
 
 export function readRecord(text: string): TwinRecord {
