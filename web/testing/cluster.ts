@@ -20,7 +20,7 @@ export function makeCluster(options: { members: number; twins: number; nowMs: nu
   let placementVersion = 7;
   const dependencies: Cluster["dependencies"] =
     count === 1
-      ? { log: { ok: true }, database: { ok: true } }
+      ? { database: { ok: true }, "sink timeseries": { ok: true, detail: "0 records behind" } }
       : { database: { ok: true }, kafka: { ok: true }, redis: { ok: true }, sidecar: { ok: true } };
 
   function start(role: string, name: string, startedAtMs: number, port: number): Member {
