@@ -4,12 +4,13 @@
  */
 import { brokerSession, sessionOfBrokerMessage, throughBroker } from "../../core/device/broker-session.ts";
 import type { Reply, Send, TwinContext, TwinInput } from "../../core/device/inputs.ts";
+import { liveSession } from "../../core/device/presence.ts";
 import { isSoft, publishedId } from "../../core/device/publishing.ts";
 import { answerOf, receiptOf, type TurnReceipt, withReceipt } from "../../core/device/receipts.ts";
 import type { Twin } from "../../core/device/twin.ts";
 import type { PublishableRecord } from "../../ports/record-log/port.ts";
 import type { NamedTurn } from "../device/turns-wire.ts";
-import type { EarlyListening } from "./early-listening.ts";
+import type { EarlyWords } from "./early-words.ts";
 import { guardedTurn } from "./guarded-turn.ts";
 
 export type TurnBatch = {
@@ -31,7 +32,7 @@ export function decideBatch(
     readonly twin: Twin;
     readonly revision: number;
     readonly receipts: readonly TurnReceipt[];
-    readonly listening: EarlyListening;
+    readonly early: EarlyWords;
   },
   turns: readonly NamedTurn[],
   context: TwinContext,
@@ -55,7 +56,7 @@ export function decideBatch(
     let reply: Reply | null = null;
     let storing = false;
     let index = 0;
-    for (const input of inputsOf(from.listening, named.input, twin, context.nowMs)) {
+    for (const input of inputsOf(from.early, named.input, twin, context.nowMs)) {
       const outcome = guardedTurn(twin, input, context, onError);
       for (const record of outcome.records) {
         const id = publishedId(record, { turn: named.turn, index, revision, place: records.length });
@@ -70,7 +71,7 @@ export function decideBatch(
     reply ??= done;
     if (storing) {
       durable = true;
-      receipts = withReceipt(receipts, named, isToldBySends(named.input, reply) ? done : reply);
+      receipts = withReceipt(receipts, named, isToldBySends(named.input, reply) ? done : reply, context.nowMs);
     }
     replies.push(reply);
   }
@@ -89,10 +90,11 @@ function isToldBySends(input: TwinInput, reply: Reply): boolean {
 }
 
 /** A message through a broker does not say by which session it came: the twin knows best. */
-function inputsOf(listening: EarlyListening, input: TwinInput, twin: Twin, nowMs: number): readonly TwinInput[] {
-  if (input.kind === "connected") return [input, ...listening.of(input.session.id, nowMs)];
+function inputsOf(early: EarlyWords, input: TwinInput, twin: Twin, nowMs: number): readonly TwinInput[] {
+  if (input.kind === "connected") return [input, ...early.of(input.session, nowMs)];
+  if (input.kind === "disconnected" && liveSession(twin.presence)?.id !== input.session) early.noteEnd(input, nowMs);
   if (input.kind === "listening" && input.session === brokerSession) {
-    listening.note(input.to, nowMs);
+    early.noteListening(input.to, input.saidAtMs ?? null, nowMs);
     if (sessionOfBrokerMessage(twin, nowMs) === null) return [];
   }
   return [throughBroker(twin, input, nowMs)];
