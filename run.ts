@@ -11,6 +11,7 @@ import { type EmbeddedHost, openEmbeddedHost } from "./actors/host/embedded.ts";
 import { meterHost } from "./actors/host/meter.ts";
 import type { TwinHost } from "./actors/host/port.ts";
 import { clusterOfOne } from "./apis/cluster-of-one.ts";
+import { meterFleet } from "./apis/meter.ts";
 import { defaultApiConfig } from "./apis/parts.ts";
 import { openApi } from "./apis/server.ts";
 import type { Config } from "./config.ts";
@@ -136,15 +137,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     vital("the sinks", sinks.closed);
     host.onCommitted(() => sinks.signal(host.stats().committedOffset));
     sinks.signal(host.stats().committedOffset);
-    metrics.labelledGauge(
-      "doppel_devices",
-      "Devices by status; a flapping one counts in its status too",
-      "status",
-      async () => {
-        const { online, offline, flapping } = await fleet.stats();
-        return { online, offline, flapping };
-      },
-    );
+    meterFleet(metrics, fleet);
     metrics.labelledGauge("doppel_sink_lag_records", "Records of the log that a sink has not taken in", "sink", () =>
       Object.fromEntries(Object.entries(sinks.stats()).map(([name, { lag }]) => [name, lag])),
     );
@@ -174,6 +167,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     meterListener(metrics, listener.counts);
 
     const dashboard = join(import.meta.dirname, "web", "dist");
+    let httpPort = config.httpPort;
     const api = await openApi(
       {
         host: withPolicies(host, policies),
@@ -188,7 +182,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
           clusterOfOne({
             ...{ host, fleet, series, startedAtMs, now: Date.now },
             id: nodeId,
-            address: `http://${config.host}:${config.httpPort}`,
+            address: `http://${config.host}:${httpPort}`,
           }),
         publishFromApp: application.publishFromApp,
         probes: probes(pool, host, sinks),
@@ -206,6 +200,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
       { host: config.host, port: config.httpPort },
     );
     closers.push(() => api.close());
+    httpPort = api.port;
     return {
       mqttPort: listener.port,
       mqttWsPort: listener.wsPort ?? 0,

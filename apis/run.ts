@@ -10,6 +10,7 @@ import type { TwinHost } from "../actors/host/port.ts";
 import { policyWith } from "../core/device/policy.ts";
 import { openDeviceApplication } from "../gateways/mqtt/device-application.ts";
 import { downlinkBroker } from "../gateways/mqtt/emqx/broker-messages.ts";
+import { emqxApiOf } from "../gateways/mqtt/emqx/management-api.ts";
 import { meterGateway } from "../gateways/mqtt/meter.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { openPostgresCredentials } from "../ports/credentials/postgres.ts";
@@ -27,6 +28,7 @@ import { safetyOf } from "../role-config.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openClusterView } from "./distributed-cluster.ts";
 import { openLiveFeed } from "./live-feed.ts";
+import { meterFleet } from "./meter.ts";
 import { defaultApiConfig } from "./parts.ts";
 import { openApi } from "./server.ts";
 
@@ -53,6 +55,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     const deviceTypes = await openPostgresDeviceTypes(pool);
     const membership = await openPostgresMembership(pool);
     const metrics = openMetrics();
+    meterFleet(metrics, fleet);
 
     const sidecar = openDaprClient({ httpUrl: sidecarUrl, connections: callsAtATime });
     closers.add(() => sidecar.close());
@@ -113,13 +116,28 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
       fansOut: false,
     });
     application.attach(downlinkBroker(downlink, logger));
+    const emqx = emqxApiOf(config);
+    const endDevice = (device: string, reason: string) => {
+      emqx?.kick(device).catch((error: Error) => {
+        logger.warn(
+          { device, reason, error: error.message },
+          "the broker could not be told to end a device's connections",
+        );
+      });
+    };
+    feed.onCommitted((turns) => {
+      for (const { device, records } of turns)
+        if (records.some(({ kind }) => kind === "deregistered")) endDevice(device, "the device was deleted");
+    });
     const dashboard = join(import.meta.dirname, "..", "web", "dist");
     let ready = true;
     const api = await openApi(
       {
         ...{ host, fleet, series, credentials, deviceTypes },
         publishFromApp: application.publishFromApp,
-        endConnections: () => {},
+        endConnections: (principal, reason) => {
+          if (principal.kind === "device") endDevice(principal.device, reason);
+        },
         cluster: () => cluster.read(),
         probes: [
           { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },

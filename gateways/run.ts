@@ -4,16 +4,23 @@ import { openTwinClient } from "../actors/device/client.ts";
 import { deviceTwin } from "../actors/device/turns-wire.ts";
 import { openDaprClient } from "../actors/host/dapr/client.ts";
 import packageJson from "../package.json" with { type: "json" };
+import { openPostgresCredentials } from "../ports/credentials/postgres.ts";
 import { openMqttDownlink } from "../ports/downlink/mqtt.ts";
+import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
 import { openRoleServer } from "../ports/http-health/server.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";
 import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
+import { withAdvisoryLock } from "../ports/postgres/advisory-lock.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { safetyOf } from "../role-config.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { emqxAuthn } from "./http/emqx-authn.ts";
 import { brokerMessages } from "./mqtt/emqx/broker-messages.ts";
 import { openIngress } from "./mqtt/emqx/ingress.ts";
+import { emqxApiOf } from "./mqtt/emqx/management-api.ts";
+import { startReconciler } from "./mqtt/emqx/reconcile.ts";
 import { meterGateway, meterIngress } from "./mqtt/meter.ts";
 
 const callsAtATime = 128;
@@ -32,6 +39,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
     });
     closers.add(() => pool.end());
     const membership = await openPostgresMembership(pool);
+    const credentials = await openPostgresCredentials(pool);
     const sidecar = openDaprClient({ httpUrl: `http://127.0.0.1:${config.daprHttpPort}`, connections: callsAtATime });
     closers.add(() => sidecar.close());
     const client = openTwinClient({
@@ -57,6 +65,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
     closers.add(() => downlink.close());
 
     const metrics = openMetrics();
+    const gatewayMeter = meterGateway(metrics);
     const ingress = openIngress({
       url: config.mqttUrl,
       username: config.mqttUsername,
@@ -66,12 +75,23 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
       receiveMaximum: config.receiveMaximum,
       sessionSeconds: config.ingressSessionSeconds,
       awsPrefix: config.ingressAwsPrefix,
-      handle: brokerMessages({ host: client, downlink, now: Date.now, meter: meterGateway(metrics), log: logger }),
+      handle: brokerMessages({ host: client, downlink, now: Date.now, meter: gatewayMeter, log: logger }),
       meter: meterIngress(metrics),
       log: logger,
     });
     // Before the client: what is under way is answered, the rest is the broker's to give to others, or to keep.
     closers.add(() => ingress.close({ forGood: false }));
+    const api = emqxApiOf(config);
+    if (api !== null) {
+      const reconciler = startReconciler({
+        api,
+        fleet: await openPostgresFleetIndex(pool),
+        host: client,
+        lock: (work) => withAdvisoryLock(pool, "doppel presence reconciliation", work),
+        log: logger,
+      });
+      closers.add(() => reconciler.stop());
+    }
     metrics.gauge(
       "doppel_ingress_in_flight",
       "Messages of the broker whose effect is not durable yet",
@@ -91,7 +111,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
         address: config.advertisedUrl,
         status: {
           inFlight: ingress.inFlight,
-          broker: ingress.connected > 0,
+          connected: ingress.connected > 0,
           waiting,
           calls,
           turns,
@@ -107,9 +127,19 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
     });
     closers.add(() => heartbeat.stop());
 
+    const { openRegistry, requireCredentials } = safetyOf(config);
     const server = await openRoleServer({
       host: config.host,
       port: config.httpPort,
+      routes: emqxAuthn({
+        host: client,
+        credentials: requireCredentials ? credentials : null,
+        openRegistry,
+        secret: config.authnSecret,
+        own: { username: config.mqttUsername, password: config.mqttPassword },
+        meter: gatewayMeter,
+        log: logger,
+      }),
       ready: () => ready,
       metrics: metrics.registry,
       probes: [

@@ -31,6 +31,16 @@ export class EmqxApiFailed extends Error {
 const pageSize = 1_000;
 const timeoutMs = 10_000;
 
+/** The API as a role is configured for it; null if it is not. */
+export function emqxApiOf(config: {
+  readonly emqxApiUrl: string;
+  readonly emqxApiKey: string;
+  readonly emqxApiSecret: string;
+}): EmqxApi | null {
+  const { emqxApiUrl: url, emqxApiKey: key, emqxApiSecret: secret } = config;
+  return url === "" ? null : openEmqxApi({ url, key, secret });
+}
+
 /** @param url of the management listener: `http://emqx:18083` */
 export function openEmqxApi({ url, key, secret }: { url: string; key: string; secret: string }): EmqxApi {
   const base = `${url.replace(/\/$/, "")}/api/v5/clients`;
