@@ -102,19 +102,19 @@ function orderedPatch(sent: SentShadowUpdate | undefined): object {
 }
 
 function checkAnswer(sent: SentShadowUpdate, versions: readonly number[]): Violation[] {
-  const { device, shadow, mark, sends, acknowledged, refused, version } = sent;
+  const { device, shadow, mark, by, sends, acknowledged, refused, version } = sent;
   const text = `update ${mark} of shadow "${shadow}"`;
-  if (acknowledged && versions.length === 0)
+  if (acknowledged && !refused && versions.length === 0)
     return [{ kind: "shadow-update-lost", device, evidence: `${text} was acknowledged and is not in the log` }];
   if (versions.length > sends)
     return [
       {
         kind: "shadow-update-twice",
         device,
-        evidence: `${text} is ${versions.length} times in the log, sent ${sends} times`,
+        evidence: `${text} is ${versions.length} times in the log (versions ${versions.join(", ")}), sent ${sends} times`,
       },
     ];
-  if (refused && versions.length > 0)
+  if (refused && by === "app" && versions.length > 0)
     return [
       { kind: "shadow-answer", device, evidence: `${text} was refused and is in the log as version ${versions}` },
     ];

@@ -31,12 +31,13 @@ type Heard = {
   readonly state?: JsonObject;
   readonly version?: number;
   readonly clientToken?: string;
+  readonly code?: number;
 };
 
 /** A device's buffer: it stops measuring when so much is not acknowledged. */
 const mostUnacknowledged = 60;
 const heartbeatMs = 1_000;
-/** AWS IoT Core quotas: 10 unacknowledged shadow requests per thing. */
+/** AWS IoT Core quotas: 10 unacknowledged shadow requests per thing. A broker's own acknowledgement does not count there. */
 const mostUpdates = 8;
 
 export class LoadDevice {
@@ -238,7 +239,8 @@ export class LoadDevice {
       if (answer === "accepted") {
         entry.version = body.version!;
         entry.answeredMs ??= Date.now();
-      } else this.#journal.surprises.push(`the update ${entry.mark} of ${this.id} was rejected: ${payload.toString()}`);
+      } else if (body.code === 429) entry.refused = true;
+      else this.#journal.surprises.push(`the update ${entry.mark} of ${this.id} was rejected: ${payload.toString()}`);
     }
   }
 

@@ -45,7 +45,7 @@ export type SentShadowUpdate = Sent & {
   version: number | null;
   /** When a device had that answer. Epoch ms. */
   answeredMs: number | null;
-  /** The answer was a refusal: it may never be seen in the log. */
+  /** The answer was a refusal: an app's may never be seen in the log, a device's was too much at a time. */
   refused: boolean;
 };
 
