@@ -4,28 +4,27 @@
  */
 import mqtt, { type MqttClient } from "mqtt";
 
-/** What was begun and not ended counts as long as it has taken so far. Times in ms since the process began. */
+/** How long things took from their beginning to their end; times in ms, by a clock that only goes forward. */
 export class Waits {
+  readonly #now: () => number;
   readonly #open = new Map<string, number>();
   #longestMs = 0;
-  #ended = 0;
   #newestBegunMs = 0;
 
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
   begin(key: string): void {
-    this.#open.set(key, performance.now());
+    this.#open.set(key, this.#now());
   }
 
   end(key: string): void {
     const begunMs = this.#open.get(key);
     if (begunMs === undefined) return;
     this.#open.delete(key);
-    this.#ended += 1;
     this.#newestBegunMs = Math.max(this.#newestBegunMs, begunMs);
-    this.#longestMs = Math.max(this.#longestMs, performance.now() - begunMs);
-  }
-
-  get ended(): number {
-    return this.#ended;
+    this.#longestMs = Math.max(this.#longestMs, this.#now() - begunMs);
   }
 
   /** Begun before `beforeMs` and not ended. */

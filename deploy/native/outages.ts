@@ -108,11 +108,17 @@ async function wellAgain(
   apps: readonly AppSaw[],
   ready: ReadySaw,
 ): Promise<number | null> {
-  for (;;) {
-    const answered = devices.every(({ answers }) => answers.newestBegunMs > backMs);
-    if (answered && apps.every(({ goodMs }) => goodMs > backMs) && ready.allReady) return performance.now() - backMs;
-    if (performance.now() - backMs > wellLimitMs) return null;
-    await pause(100);
+  for (let told = ""; ; await pause(100)) {
+    const waiting = [
+      ...devices.flatMap(({ id, answers }) => (answers.newestBegunMs > backMs ? [] : [id])),
+      ...apps.flatMap(({ what, goodMs }) => (goodMs > backMs ? [] : [what])),
+      ...(ready.allReady ? [] : ["readiness"]),
+    ].join(", ");
+    const takenMs = performance.now() - backMs;
+    if (waiting === "") return takenMs;
+    if (takenMs > wellLimitMs) return null;
+    if (waiting !== told && takenMs > 3_000) say(`  after ${seconds(takenMs)} not well yet: ${waiting}`);
+    told = waiting;
   }
 }
 
