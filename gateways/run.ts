@@ -72,6 +72,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
       password: config.mqttPassword,
       // The same over restarts: where the broker keeps sessions, it has kept ours.
       clientId: `doppel-${config.name}`,
+      connections: config.ingressConnections,
       receiveMaximum: config.receiveMaximum,
       sessionSeconds: config.ingressSessionSeconds,
       awsPrefix: config.ingressAwsPrefix,
@@ -80,7 +81,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
       log: logger,
     });
     // Before the client: what is under way is answered, the rest is the broker's to give to others, or to keep.
-    closers.add(() => ingress.close({ forGood: false }));
+    closers.add(() => ingress.close());
     const api = emqxApiOf(config);
     if (api !== null) {
       const reconciler = startReconciler({
