@@ -3,7 +3,7 @@ import { newTwin, type Twin } from "../../core/device/twin.ts";
 import type { PublishableRecord } from "../../ports/record-log/port.ts";
 import type { SoftStateStore } from "../../ports/soft-state/port.ts";
 import type { TwinStateStore } from "../../ports/twin-state/port.ts";
-import { EarlyListening } from "./early-listening.ts";
+import { EarlyWords } from "./early-words.ts";
 import { noTimer, type Timer } from "./timer-wheel.ts";
 
 /** A twin's place on this host, for as long as its actor lives here. */
@@ -20,7 +20,7 @@ export type Seat = {
   /** Whether soft state has changed since it was saved. */
   dirty: boolean;
   timer: Timer;
-  readonly listening: EarlyListening;
+  readonly early: EarlyWords;
   touchedMs: number;
   /** Batches that are taken or wait for it. */
   queued: number;
@@ -38,7 +38,7 @@ export function newSeat(device: string, nowMs: number): Seat {
     doubtful: true,
     dirty: false,
     timer: noTimer,
-    listening: new EarlyListening(),
+    early: new EarlyWords(),
     touchedMs: nowMs,
     queued: 0,
     last: Promise.resolve(),

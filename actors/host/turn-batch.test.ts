@@ -4,13 +4,13 @@ import type { TwinInput } from "../../core/device/inputs.ts";
 import { defaultPolicy } from "../../core/device/policy.ts";
 import type { TurnReceipt } from "../../core/device/receipts.ts";
 import { newTwin, type Twin } from "../../core/device/twin.ts";
-import { EarlyListening } from "./early-listening.ts";
+import { EarlyWords } from "./early-words.ts";
 import { decideBatch } from "./turn-batch.ts";
 
 const context = { nowMs: 1_700_000_000_000, policyOf: () => defaultPolicy, node: null, openRegistry: true };
 
 function taken(input: TwinInput, twin: Twin, receipts: readonly TurnReceipt[] = []) {
-  const from = { twin, revision: 1, receipts, listening: new EarlyListening() };
+  const from = { twin, revision: 1, receipts, early: new EarlyWords() };
   const turns = [{ turn: "g1.1", digest: 0, redelivered: false, input }];
   return decideBatch(from, turns, context, (_about, message) => expect.unreachable(message));
 }

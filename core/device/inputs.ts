@@ -36,7 +36,13 @@ export type TwinInput =
       readonly will: boolean;
     }
   /** The device now listens to what we send it: commands, or the delta of one shadow. */
-  | { readonly kind: "listening"; readonly session: string; readonly to: Listening }
+  | {
+      readonly kind: "listening";
+      readonly session: string;
+      readonly to: Listening;
+      /** When it said so, by the clock that dates its sessions; known where a broker in front of us tells. */
+      readonly saidAtMs?: number;
+    }
   | {
       readonly kind: "shadow";
       readonly shadow: string;

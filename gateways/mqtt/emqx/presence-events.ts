@@ -6,7 +6,7 @@
  * E2 A connection that another one of its client has taken over tells nothing: the other one has told already, or will.
  */
 import { brokerSession } from "../../../core/device/broker-session.ts";
-import type { TwinInput } from "../../../core/device/inputs.ts";
+import type { Listening, TwinInput } from "../../../core/device/inputs.ts";
 import { everyShadow } from "../../../core/device/shadow.ts";
 import { listeningShadow } from "../../../core/wire/shadow-wire.ts";
 import { matchesCommands } from "../../../core/wire/topics.ts";
@@ -36,7 +36,8 @@ export function presenceEvent(payload: Uint8Array): PresenceEvent {
       const connectedAtMs = epochMs(body.connected_at);
       if (connectedAtMs === null) return malformed("connected_at is no time in ms");
       const session = { id: sessionId(clientId, connectedAtMs), connectedAtMs, node: given(body.node) ?? "" };
-      return { kind: "device", device, inputs: [{ kind: "connected", session }, ...resumedListening(body)] };
+      const resumed = resumedListening(body, connectedAtMs);
+      return { kind: "device", device, inputs: [{ kind: "connected", session }, ...resumed] };
     }
     case "client.disconnected": {
       const connectedAtMs = epochMs(body.connected_at);
@@ -50,7 +51,7 @@ export function presenceEvent(payload: Uint8Array): PresenceEvent {
     }
     case "session.subscribed": {
       if (typeof body.topic !== "string") return malformed("no topic");
-      const inputs = listeningInputs(body.topic, device);
+      const inputs = listeningInputs(body.topic, device, epochMs(body.timestamp));
       return inputs.length === 0 ? nothing : { kind: "device", device, inputs };
     }
     default:
@@ -72,22 +73,25 @@ export function given(value: unknown): string | null {
  * A session that the client has resumed keeps its subscriptions, and EMQX has no event for that. So a client that may
  * have resumed is taken to listen: if it does not, what is sent reaches nobody, and goes out again when it subscribes.
  */
-function resumedListening({ clean_start: cleanStart, expiry_interval: expiry }: Record<string, unknown>): TwinInput[] {
+function resumedListening(body: Record<string, unknown>, connectedAtMs: number): TwinInput[] {
+  const { clean_start: cleanStart, expiry_interval: expiry } = body;
   if (cleanStart !== false || typeof expiry !== "number" || expiry <= 0) return [];
   return [
-    { kind: "listening", session: brokerSession, to: { channel: "commands" } },
-    { kind: "listening", session: brokerSession, to: { channel: "shadowDelta", shadow: everyShadow } },
+    listening({ channel: "commands" }, connectedAtMs),
+    listening({ channel: "shadowDelta", shadow: everyShadow }, connectedAtMs),
   ];
 }
 
-function listeningInputs(filter: string, device: string): TwinInput[] {
+function listeningInputs(filter: string, device: string, saidAtMs: number | null): TwinInput[] {
   const inputs: TwinInput[] = [];
-  if (matchesCommands(filter, device))
-    inputs.push({ kind: "listening", session: brokerSession, to: { channel: "commands" } });
+  if (matchesCommands(filter, device)) inputs.push(listening({ channel: "commands" }, saidAtMs));
   const shadow = listeningShadow(filter, device);
-  if (shadow !== null)
-    inputs.push({ kind: "listening", session: brokerSession, to: { channel: "shadowDelta", shadow } });
+  if (shadow !== null) inputs.push(listening({ channel: "shadowDelta", shadow }, saidAtMs));
   return inputs;
+}
+
+function listening(to: Listening, saidAtMs: number | null): TwinInput {
+  return { kind: "listening", session: brokerSession, to, ...(saidAtMs === null ? {} : { saidAtMs }) };
 }
 
 /** EMQX 5.8's reasons in the words that our own listener uses; others are passed on as they are. */
