@@ -139,9 +139,11 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
       idleTimeoutSeconds: daprIdleSeconds,
       drainSeconds: config.drainSeconds,
     };
+    let leaving = false;
     const onConnection = (connected: boolean) => {
       logger.info({ connected }, connected ? "the sidecar has us" : "the sidecar is away");
-      if (!connected) host.doubtAll();
+      // What we leave by ourselves we have until then: it is no more in doubt, and worth keeping.
+      if (!connected && !leaving) host.doubtAll();
     };
     const protocol =
       config.actorProtocol === "stream"
@@ -160,7 +162,11 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
             onConnection,
             log: logger,
           });
-    closers.add(() => protocol.close());
+    closers.add(async () => {
+      leaving = true;
+      // No call comes in from here on, and no other host has our twins before the sidecar is told.
+      await Promise.all([protocol.close(), host.settle()]);
+    });
     closers.add(
       keepSweeping(sidecar, protocol, config, (error) =>
         logger.warn({ error: error.message }, "the sweepers' reminders could not be set"),

@@ -80,6 +80,8 @@ export interface DistributedHost {
   /** Called after each commit. Gives the function that ends it. */
   onCommitted(listener: (turns: readonly CommittedTurn[]) => void): () => void;
   stats(): DistributedHostStats;
+  /** Resolves when what is under way has ended and its soft state is saved: the next host of a twin shall find it. */
+  settle(): Promise<void>;
   /** To be called when no call comes any more: finishes what is under way, saves, and lets every twin go. */
   close(): Promise<void>;
 }
@@ -190,6 +192,11 @@ class Host implements DistributedHost {
       deadlines: this.#wheel.size,
       outboxWaiting: this.#outbox.waiting,
     };
+  }
+
+  async settle(): Promise<void> {
+    await Promise.all([...this.#seats.values()].map((seat) => seat.last.catch(() => {})));
+    await this.#soft.flush((seat) => this.#seats.get(seat.device) === seat);
   }
 
   async close(): Promise<void> {

@@ -34,9 +34,13 @@ export class SoftWriter {
     this.#save(isHere);
   }
 
-  async close(): Promise<void> {
-    this.#save(() => true);
+  async flush(isHere: (seat: Seat) => boolean): Promise<void> {
+    this.#save(isHere);
     await this.#saving;
+  }
+
+  close(): Promise<void> {
+    return this.flush(() => true);
   }
 
   #save(isHere: (seat: Seat) => boolean): void {
