@@ -17,8 +17,15 @@ export type MosquittoLayout = {
 export function mosquittoConfig(layout: MosquittoLayout): Record<string, string> {
   const { folder, ports, username, password } = layout;
   return {
-    "devices.acl": ["pattern readwrite devices/%c/#", "pattern readwrite $aws/things/%c/#", ""].join("\n"),
-    // "#" means no topic that begins with $.
+    // A device by its user name, else by its client id; an app by the name "app". "#" means no topic that begins with $.
+    "devices.acl": [
+      "user app",
+      "topic deny presence/#",
+      "topic readwrite #",
+      "topic readwrite $aws/#",
+      ...["%u", "%c"].flatMap((id) => [`pattern readwrite devices/${id}/#`, `pattern readwrite $aws/things/${id}/#`]),
+      "",
+    ].join("\n"),
     "ingress.acl": [`user ${username}`, "topic readwrite #", "topic readwrite $aws/#", "topic read $SYS/#", ""].join(
       "\n",
     ),
