@@ -77,10 +77,10 @@ function block(heading: string, language: string): string {
 
 function here(code: string): string {
   return code
-    .replaceAll("-p 1883", `-p ${doppel.running.mqttPort}`)
-    .replaceAll("port: 1883", `port: ${doppel.running.mqttPort}`)
-    .replaceAll("127.0.0.1:1883", `127.0.0.1:${doppel.running.mqttPort}`)
-    .replaceAll("127.0.0.1:8080", `127.0.0.1:${doppel.running.httpPort}`);
+    .replaceAll("-p 1883", `-p ${doppel.mqttPort}`)
+    .replaceAll("port: 1883", `port: ${doppel.mqttPort}`)
+    .replaceAll("127.0.0.1:1883", `127.0.0.1:${doppel.mqttPort}`)
+    .replaceAll("127.0.0.1:8080", `127.0.0.1:${new URL(doppel.httpUrl).port}`);
 }
 
 /** Runs the example that begins with its file's name; it is ended with the test. */

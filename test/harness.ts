@@ -1,57 +1,79 @@
-/** The whole embedded system in this process, on free ports and a fresh database, for end-to-end tests. */
+/**
+ * The whole of Doppel for end-to-end tests, on free ports and fresh data, in the mode of the vitest project that runs
+ * them: embedded in this process, or distributed over processes of this machine. One description serves both.
+ *
+ * What holds in both: what happened is visible within seconds. In the distributed mode a device's PUBACK is the broker's,
+ * so a test asks `eventually` for the effect, and waits for the effect of one message before it counts on the next.
+ */
 import { connectAsync, type IClientOptions, type MqttClient } from "mqtt";
-import { type Logger, pino } from "pino";
-import { type Config, readConfig } from "../config.ts";
-import { testDatabase } from "../ports/postgres/testing.ts";
-import { type Running, run } from "../run.ts";
+import type { Config } from "../config.ts";
+import { startDistributed } from "./distributed-system.ts";
+import { startEmbedded } from "./embedded-system.ts";
 
-export type Doppel = {
-  readonly running: Running;
-  readonly mqttUrl: string;
+/** Those that both modes have; `maxPacketBytes` is the broker's affair in the distributed one. */
+export type Settings = Partial<
+  Pick<
+    Config,
+    | "graceSeconds"
+    | "restartGraceSeconds"
+    | "silenceSeconds"
+    | "registry"
+    | "requireCredentials"
+    | "logLevel"
+    | "maxPacketBytes"
+  >
+>;
+
+/** What a mode brings. */
+export type TestSystem = {
   readonly httpUrl: string;
+  readonly mqttUrl: string;
+  readonly mqttPort: number;
+  /** MQTT over WebSocket. */
+  readonly wsUrl: string;
+  readonly databaseUrl: string;
+  /** Of all its processes, one after the other, as Prometheus would read them. */
+  metrics(): Promise<string>;
+  /** Everything that the system has logged so far. */
+  logged(): string;
+  /**
+   * Stops, orderly, everything that is Doppel's own, and starts it anew on the same data; ports may change. `meanwhile` is
+   * carried out while nothing of it runs. Connections of devices end with the embedded system; a broker of its own keeps
+   * them.
+   */
+  restart(meanwhile?: () => unknown): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type Doppel = TestSystem & {
   /** As JSON; a body is sent as JSON. Throws on a status of 400 or more unless `expect` names it. */
   call(method: string, path: string, body?: unknown, expect?: number): Promise<Answer>;
-  /** An MQTT.js client that does not reconnect by itself; ended by `close`. */
+  /** An MQTT.js client that does not reconnect by itself; ended by `restart` and `close`. */
   device(id: string, options?: IClientOptions): Promise<MqttClient>;
-  /** Stops the process's part and starts it anew on the same database and on new ports. */
-  restart(): Promise<void>;
-  close(): Promise<void>;
 };
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into answers of every shape
 export type Answer = any;
 
-export async function startDoppel(
-  overrides: Partial<Config> = {},
-  logger: Logger = pino({ level: "error" }),
-): Promise<Doppel> {
-  const database = await testDatabase();
-  const config: Config = {
-    ...defaults(),
-    host: "127.0.0.1",
-    mqttPort: 0,
-    mqttWsPort: 0,
-    httpPort: 0,
-    databaseUrl: database.url,
-    checkpointSeconds: 1,
-    ...overrides,
-  };
-  const start = () => run({ config, logger, say: () => {} });
-  let running = await start();
+export const mode = process.env.DOPPEL_TEST_MODE === "distributed" ? "distributed" : "embedded";
+
+/** Defines tests in the embedded mode alone. `why`: what is otherwise in the distributed one. */
+export function embeddedOnly(_why: string, define: () => void): void {
+  if (mode === "embedded") define();
+}
+
+export async function startDoppel(settings: Settings = {}): Promise<Doppel> {
+  const system = mode === "distributed" ? await startDistributed(settings) : await startEmbedded(settings);
+  return withClients(system);
+}
+
+export function withClients<System extends TestSystem>(system: System): System & Doppel {
   const clients: MqttClient[] = [];
   const endClients = () => Promise.all(clients.splice(0).map((client) => client.endAsync(true)));
-  const doppel: Doppel = {
-    get running() {
-      return running;
-    },
-    get mqttUrl() {
-      return `mqtt://127.0.0.1:${running.mqttPort}`;
-    },
-    get httpUrl() {
-      return `http://127.0.0.1:${running.httpPort}`;
-    },
-    async call(method, path, body, expect) {
-      const response = await fetch(new URL(path, doppel.httpUrl), {
+  const { restart, close } = system;
+  return Object.assign(system, {
+    async call(method: string, path: string, body?: unknown, expect?: number) {
+      const response = await fetch(new URL(path, system.httpUrl), {
         method,
         ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
       });
@@ -60,24 +82,21 @@ export async function startDoppel(
         throw new Error(`${method} ${path} answered ${response.status}: ${text}`);
       return text === "" ? null : JSON.parse(text);
     },
-    async device(id, options = {}) {
-      const client = await connectAsync(doppel.mqttUrl, { clientId: id, reconnectPeriod: 0, ...options });
+    async device(id: string, options: IClientOptions = {}) {
+      const client = await connectAsync(system.mqttUrl, { clientId: id, reconnectPeriod: 0, ...options });
       client.on("error", () => {});
       clients.push(client);
       return client;
     },
-    async restart() {
+    async restart(meanwhile?: () => unknown) {
       await endClients();
-      await running.close();
-      running = await start();
+      await restart(meanwhile);
     },
     async close() {
       await endClients();
-      await running.close();
-      await database.close();
+      await close();
     },
-  };
-  return doppel;
+  });
 }
 
 /** Waits until `probe` gives something, and gives that; the last error says what was missing. */
@@ -91,10 +110,4 @@ export async function eventually<T>(probe: () => Promise<T> | T, withinMs = 15_0
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
-}
-
-function defaults(): Config {
-  const read = readConfig({}, []);
-  if (read.kind !== "config") throw new Error("the defaults are no configuration");
-  return read.config;
 }

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, type Doppel, eventually, startDoppel } from "../harness.ts";
-import { breakOff, connectListening, type Listening } from "./listening.ts";
+import { breakOff, connectListening, isConnected, type Listening, leaves } from "./listening.ts";
 
 let doppel: Doppel;
 beforeAll(async () => {
@@ -14,11 +14,19 @@ const ended = ["succeeded", "failed", "rejected", "expired", "cancelled"];
 async function listening(id: string): Promise<Listening> {
   const device = await connectListening(doppel.mqttUrl, id);
   await device.client.subscribeAsync(`devices/${id}/commands`, { qos: 1 });
+  await isConnected(doppel, id);
   return device;
+}
+
+/** A device that has listened to its commands and is away now. */
+async function away(id: string): Promise<void> {
+  await leaves(doppel, id, await listening(id));
 }
 
 const send = (device: string, command: object) => doppel.call("POST", `/v1/devices/${device}/commands`, command, 202);
 const read = (device: string, command: string) => doppel.call("GET", `/v1/devices/${device}/commands/${command}`);
+const becomes = (device: string, command: string, expected: object) =>
+  eventually(async () => expect(await read(device, command)).toMatchObject(expected));
 const cancel = (device: string, command: string, expect?: number) =>
   doppel.call("POST", `/v1/devices/${device}/commands/${command}/cancel`, undefined, expect);
 
@@ -42,7 +50,6 @@ describe("a command", () => {
     expect(command).toMatchObject({
       device: "online-1",
       name: "config",
-      state: "sent",
       parameters: { rate: [1, null] },
     });
     await eventually(() =>
@@ -50,15 +57,16 @@ describe("a command", () => {
         { id: command.id, name: "config", parameters: { rate: [1, null] }, expiresAt: command.expiresAt },
       ]),
     );
+    expect(await read("online-1", command.id)).toMatchObject({ state: "sent" });
   });
 
   test("waits for a device that is away, and arrives when it is back, in order, unless it has expired", async () => {
-    await (await listening("away-1")).client.endAsync();
+    await away("away-1");
     const first = await send("away-1", { name: "first" });
     const second = await send("away-1", { name: "second", expiresInSeconds: 0.2 });
     const third = await send("away-1", { name: "third", expiresInSeconds: 600 });
     expect([first.state, second.state, third.state]).toEqual(["queued", "queued", "queued"]);
-    await eventually(async () => expect(await read("away-1", second.id)).toMatchObject({ state: "expired" }));
+    await becomes("away-1", second.id, { state: "expired" });
 
     const device = await listening("away-1");
     await eventually(() => expect(device.heard.map(({ json }) => json.name)).toEqual(["first", "third"]));
@@ -66,7 +74,7 @@ describe("a command", () => {
   });
 
   test("waits through a restart", async () => {
-    await (await listening("away-2")).client.endAsync();
+    await away("away-2");
     const { id } = await send("away-2", { name: "patience" });
     await doppel.restart();
     const device = await listening("away-2");
@@ -81,6 +89,7 @@ describe("a command", () => {
     const after = await listening("lossy");
     await eventually(() => expect(after.heard.map(({ json }) => json.id)).toEqual([id]));
     await acknowledge(after, "lossy", id, { status: "acknowledged" });
+    await becomes("lossy", id, { state: "acknowledged" });
     breakOff(after);
     const third = await listening("lossy");
     const { id: next } = await send("lossy", { name: "blink" });
@@ -91,11 +100,11 @@ describe("a command", () => {
     const device = await listening("worker");
     const { id } = await send("worker", { name: "calibrate" });
     await acknowledge(device, "worker", id, { status: "acknowledged" });
-    expect(await read("worker", id)).toMatchObject({ state: "acknowledged", progress: null, result: null });
+    await becomes("worker", id, { state: "acknowledged", progress: null, result: null });
     await acknowledge(device, "worker", id, { status: "in_progress", progress: { percent: 40 } });
-    expect(await read("worker", id)).toMatchObject({ state: "acknowledged", progress: { percent: 40 } });
+    await becomes("worker", id, { state: "acknowledged", progress: { percent: 40 } });
     await acknowledge(device, "worker", id, { status: "succeeded", result: { offset: -0.2 } });
-    expect(await read("worker", id)).toMatchObject({ state: "succeeded", result: { offset: -0.2 }, reason: null });
+    await becomes("worker", id, { state: "succeeded", result: { offset: -0.2 }, reason: null });
     await eventually(async () =>
       expect(await states("worker", id)).toEqual(["sent", "acknowledged", "acknowledged", "succeeded"]),
     );
@@ -105,11 +114,11 @@ describe("a command", () => {
     const device = await listening(`unwilling-${status}`);
     const { id } = await send(`unwilling-${status}`, { name: "self-destruct" });
     await acknowledge(device, `unwilling-${status}`, id, { status, reason: "not today" });
-    expect(await read(`unwilling-${status}`, id)).toMatchObject({ state: status, reason: "not today" });
+    await becomes(`unwilling-${status}`, id, { state: status, reason: "not today" });
   });
 
   test("that is cancelled before it is sent never reaches the device", async () => {
-    await (await listening("away-3")).client.endAsync();
+    await away("away-3");
     const { id } = await send("away-3", { name: "never" });
     expect(await cancel("away-3", id)).toMatchObject({ id, state: "cancelled" });
     const { id: later } = await send("away-3", { name: "later" });
@@ -130,6 +139,7 @@ describe("a command", () => {
     const device = await listening("once");
     const { id } = await send("once", { name: "reboot" });
     await acknowledge(device, "once", id, { status: "succeeded" });
+    await becomes("once", id, { state: "succeeded" });
     await acknowledge(device, "once", id, { status: "succeeded" }); // a redelivery is no contradiction
     await acknowledge(device, "once", id, { status: "failed" });
     await cancel("once", id, 409);
@@ -200,7 +210,7 @@ describe("the list of a device's commands", () => {
   });
 
   test("shows the commands of a deleted device as cancelled, and the device is gone", async () => {
-    await (await listening("doomed")).client.endAsync();
+    await away("doomed");
     const { id } = await send("doomed", { name: "too late" });
     await doppel.call("DELETE", "/v1/devices/doomed", undefined, 204);
     await doppel.call("GET", "/v1/devices/doomed", undefined, 404);

@@ -1,7 +1,7 @@
 /** MQTT.js clients whose messages are written down from before their CONNECT: what a resumed session sends is not missed. */
 import mqtt, { type IClientOptions, type IConnackPacket, type MqttClient } from "mqtt";
-import { onTestFinished } from "vitest";
-import type { Answer } from "../harness.ts";
+import { expect, onTestFinished } from "vitest";
+import { type Answer, type Doppel, eventually } from "../harness.ts";
 
 export type Heard = {
   readonly topic: string;
@@ -37,6 +37,17 @@ export async function connectListening(url: string, id: string, options: IClient
   });
   client.on("error", () => {});
   return { client, connack, heard };
+}
+
+/** Resolves when the twin knows that its device is connected, or that it is not. */
+export async function isConnected(doppel: Doppel, id: string, connected = true): Promise<void> {
+  await eventually(async () => expect(await doppel.call("GET", `/v1/devices/${id}`)).toMatchObject({ id, connected }));
+}
+
+/** A device that was there once and has left, as its twin knows it. */
+export async function leaves(doppel: Doppel, id: string, { client }: Pick<Listening, "client">): Promise<void> {
+  await client.endAsync();
+  await isConnected(doppel, id, false);
 }
 
 /** Breaks the connection without a DISCONNECT, as a lost network does. */

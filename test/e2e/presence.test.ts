@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Answer, type Doppel, eventually, startDoppel } from "../harness.ts";
-import { breakOff, closing, connectListening, type Listening } from "./listening.ts";
+import { type Answer, type Doppel, embeddedOnly, eventually, mode, startDoppel } from "../harness.ts";
+import { breakOff, closing, connectListening, isConnected, type Listening, leaves } from "./listening.ts";
 
 let doppel: Doppel;
 beforeAll(async () => {
@@ -49,7 +49,8 @@ async function graceTimePasses(witness: string): Promise<void> {
 describe("a device", () => {
   test("whose socket breaks is offline after the grace time, since the moment of the break", async () => {
     const device = await connect("broken");
-    expect(await twin("broken")).toMatchObject({ status: "online", connected: true });
+    await isConnected(doppel, "broken");
+    expect(await twin("broken")).toMatchObject({ status: "online" });
     breakOff(device);
     await isOffline("broken");
     const events = await presenceEvents("broken", "graceElapsed");
@@ -73,15 +74,22 @@ describe("a device", () => {
 
   test("that says it goes is offline while it is still connected, and back with its next word", async () => {
     const device = await connect("leaving");
-    await device.client.publishAsync("devices/leaving/status", "offline", { qos: 1 });
-    expect(await twin("leaving")).toMatchObject({ status: "offline", connected: true });
+    await isConnected(doppel, "leaving");
+    await eventually(async () => {
+      // Soon after a connection it may be the last will of the one before, and is taken as that.
+      await device.client.publishAsync("devices/leaving/status", "offline", { qos: 1 });
+      expect(await twin("leaving")).toMatchObject({ status: "offline" });
+    });
+    if (mode === "embedded") expect(await twin("leaving")).toMatchObject({ connected: true });
     await speak(device, "leaving");
-    expect(await twin("leaving")).toMatchObject({ status: "online", connected: true });
+    await isOnline("leaving");
+    expect(await twin("leaving")).toMatchObject({ connected: true });
   });
 
   test("that is silent for too long is offline but connected, and back with its next word", async () => {
     await register("silent", "chatty");
     const device = await connect("silent");
+    await isConnected(doppel, "silent");
     await isOffline("silent");
     expect(await twin("silent")).toMatchObject({ connected: true });
     await speak(device, "silent");
@@ -91,6 +99,7 @@ describe("a device", () => {
 
   test("that a second connection takes over from the first stays online, and the first is closed", async () => {
     const first = await connect("twofold");
+    await isConnected(doppel, "twofold");
     const closed = closing(first);
     const second = await connect("twofold");
     await closed;
@@ -101,13 +110,15 @@ describe("a device", () => {
     await isOffline("twofold");
   });
 
-  test("that connects again under another client id has one connection still", async () => {
-    const first = await connectListening(doppel.mqttUrl, "client-a", { username: "alias" });
-    const closed = closing(first);
-    await connectListening(doppel.mqttUrl, "client-b", { username: "alias" });
-    await closed;
-    await graceTimePasses("alias-witness");
-    expect(await announcements("alias", "connected")).toEqual(["online"]);
+  embeddedOnly("a broker of its own knows sessions by their client id alone", () => {
+    test("that connects again under another client id has one connection still", async () => {
+      const first = await connectListening(doppel.mqttUrl, "client-a", { username: "alias" });
+      const closed = closing(first);
+      await connectListening(doppel.mqttUrl, "client-b", { username: "alias" });
+      await closed;
+      await graceTimePasses("alias-witness");
+      expect(await announcements("alias", "connected")).toEqual(["online"]);
+    });
   });
 
   test("that is back within the grace time is never announced offline", async () => {
@@ -120,18 +131,22 @@ describe("a device", () => {
   });
 
   test("that comes and goes too often is marked as flapping", async () => {
-    await doppel.call("PUT", "/v1/device-types/nervous", { flapEdges: 4, flapWindowMs: 60_000, steadyMs: 500 });
+    await doppel.call("PUT", "/v1/device-types/nervous", { flapEdges: 4, flapWindowMs: 60_000, steadyMs: 1_500 });
     await register("flap", "nervous");
-    for (let round = 0; round < 2; round += 1) {
-      await (await connect("flap")).client.endAsync();
-      await isOffline("flap");
-    }
-    expect(await twin("flap")).toMatchObject({ flapping: true });
+    await eventually(async () => {
+      const device = await connect("flap");
+      await isConnected(doppel, "flap");
+      await leaves(doppel, "flap", device);
+      expect(await twin("flap")).toMatchObject({ status: "offline", flapping: true });
+    });
     const marks = (await presenceEvents("flap", "disconnected")).flatMap(({ flapping }) => flapping ?? []);
     expect(marks).toEqual(["started"]);
     await eventually(async () => expect(await twin("flap")).toMatchObject({ flapping: false }));
   });
 });
+
+/** How the twin learns that a device did not come back: from its own end, or from the broker, which has gone on. */
+const lostOverRestart = mode === "embedded" ? "sessionOrphaned" : "graceElapsed";
 
 describe("what users of other systems report does not happen here:", () => {
   test("devices that speak in the very moment of their time-out still go offline when they fall silent", async () => {
@@ -154,13 +169,17 @@ describe("what users of other systems report does not happen here:", () => {
       }),
     );
     await Promise.all(ids.map(isOffline));
+    const before = await Promise.all(ids.map((id) => announcements(id, "silenceElapsed")));
     await Promise.all(devices.map(({ id, link }) => speak(link, id)));
-    const told = await Promise.all(ids.map((id) => announcements(id, "heard")));
-    for (const statuses of told) {
-      expect(statuses.at(-1)).toBe("online");
-      for (const [index, status] of statuses.entries()) expect(status).toBe(index % 2 === 0 ? "online" : "offline");
-    }
-    await Promise.all(ids.map(isOffline));
+    await Promise.all(
+      ids.map((id, index) =>
+        eventually(async () => {
+          const statuses = await announcements(id, "silenceElapsed");
+          expect(statuses.length).toBeGreaterThanOrEqual(before[index]!.length + 2);
+          for (const [at, status] of statuses.entries()) expect(status).toBe(at % 2 === 0 ? "online" : "offline");
+        }),
+      ),
+    );
   });
 
   test("a word just after the time-out clears the offline notice", async () => {
@@ -182,7 +201,7 @@ describe("what users of other systems report does not happen here:", () => {
     await isOffline("new-2");
   });
 
-  test("a changed time-out holds at once, shorter or longer", async () => {
+  test("a changed time-out holds without a restart, shorter or longer", async () => {
     await judge("patient", 3_600_000);
     await register("patient-1", "patient");
     const device = await connect("patient-1");
@@ -190,37 +209,46 @@ describe("what users of other systems report does not happen here:", () => {
     await judge("patient", 200);
     await isOffline("patient-1");
     await judge("patient", 3_600_000);
-    await speak(device, "patient-1");
-    await register("patient-witness", "chatty");
-    await connect("patient-witness");
-    await isOffline("patient-witness");
-    expect(await twin("patient-1")).toMatchObject({ status: "online" });
+    let witnesses = 0;
+    await eventually(async () => {
+      await speak(device, "patient-1");
+      await isOnline("patient-1");
+      const witness = `patient-witness-${++witnesses}`;
+      await register(witness, "chatty");
+      await connect(witness);
+      await isOffline(witness);
+      expect(await twin("patient-1")).toMatchObject({ status: "online" });
+    });
   });
 
   test("a restart does not announce the fleet offline, only those that do not come back", async () => {
     const fleet = Array.from({ length: 20 }, (_, index) => `fleet-${index}`);
     const stayers = fleet.slice(0, 15);
     const leavers = fleet.slice(15);
-    await Promise.all(fleet.map(connect));
-    await doppel.restart();
+    const links = new Map(await Promise.all(fleet.map(async (id) => [id, await connect(id)] as const)));
+    await Promise.all(fleet.map((id) => isConnected(doppel, id)));
+    await doppel.restart(() => {
+      for (const id of leavers) breakOff(links.get(id)!);
+    });
     const back = await Promise.all(stayers.map(connect));
     await Promise.all(leavers.map(isOffline));
     await graceTimePasses("fleet-witness");
     for (const id of stayers) expect(await announcements(id, "connected")).toEqual(["online"]);
-    for (const id of leavers) expect(await announcements(id, "sessionOrphaned")).toEqual(["online", "offline"]);
+    for (const id of leavers) expect(await announcements(id, lostOverRestart)).toEqual(["online", "offline"]);
     breakOff(back[0]!);
     await isOffline(stayers[0]!);
   });
 
   test("a device that one process saw and the next one lost is not stuck, online or offline", async () => {
     await register("handed-on", "chatty");
-    await connect("handed-on");
-    await doppel.restart();
+    const first = await connect("handed-on");
+    await doppel.restart(() => breakOff(first));
     // The next process hears of it by another way only, and then no more.
     await doppel.call("POST", "/v1/devices/handed-on/telemetry", { readings: { t: 1 } });
     await isOnline("handed-on");
     await isOffline("handed-on");
-    breakOff(await connect("handed-on"));
+    const second = await connect("handed-on");
+    breakOff(second);
     await doppel.restart();
     await isOffline("handed-on");
     const device = await connect("handed-on");

@@ -115,7 +115,7 @@ describe("@aws-sdk/client-iot-data-plane", () => {
 
   test("reaches a device over MQTT with what it desires, and hears what the device reports", async () => {
     const thing = newThing();
-    const device = await connectMqtt5(doppel.running.mqttPort, thing);
+    const device = await connectMqtt5(doppel.mqttPort, thing);
     onTestFinished(() => device.close());
     const shadow = shadowOf(device, thing, "cfg");
     const deltas = await shadow.deltas();

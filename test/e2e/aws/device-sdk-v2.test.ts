@@ -21,13 +21,13 @@ describe.each([
     /** A device of its own for each test, connected. */
     async function aDevice() {
       const thing = `v2-${protocol.replace(/\W/g, "-")}-${++things}`;
-      const device = await connect(doppel.running.mqttPort, thing);
+      const device = await connect(doppel.mqttPort, thing);
       onTestFinished(() => device.close());
       return { thing, shadow: shadowOf(device, thing, name) };
     }
 
     async function anApp(thing: string) {
-      const app = await connect(doppel.running.mqttPort, `app-of-${thing}`, "app");
+      const app = await connect(doppel.mqttPort, `app-of-${thing}`, "app");
       onTestFinished(() => app.close());
       return shadowOf(app, thing, name);
     }
@@ -129,12 +129,12 @@ describe.each([
     test("a device that was away hears what is still desired when it listens again", async () => {
       const thing = `v2-away-${++things}`;
       const app = await anApp(thing);
-      const first = await connect(doppel.running.mqttPort, thing);
+      const first = await connect(doppel.mqttPort, thing);
       await shadowOf(first, thing, name).update({ reported: { a: 1 } });
       await first.close();
       await app.update({ desired: { a: 2 } });
 
-      const again = await connect(doppel.running.mqttPort, thing);
+      const again = await connect(doppel.mqttPort, thing);
       onTestFinished(() => again.close());
       const deltas = await shadowOf(again, thing, name).deltas();
       onTestFinished(() => deltas.close());
@@ -151,11 +151,11 @@ describe.each([
   });
 
   test("a device cannot reach another device's shadow", async () => {
-    const owner = await connect(doppel.running.mqttPort, `v2-owner-${++things}`);
+    const owner = await connect(doppel.mqttPort, `v2-owner-${++things}`);
     onTestFinished(() => owner.close());
     const other = `v2-other-${++things}`;
     await expect(shadowOf(owner, other, null).update({ reported: { a: 1 } })).rejects.toThrow();
-    const victim = await connect(doppel.running.mqttPort, other);
+    const victim = await connect(doppel.mqttPort, other);
     onTestFinished(() => victim.close());
     await expect(shadowOf(victim, other, null).get()).rejects.toMatchObject({ modeledError: { code: 404 } });
   });
@@ -163,7 +163,7 @@ describe.each([
 
 test("a restart keeps shadows, their versions and what is still desired", async () => {
   const thing = `v2-restart-${++things}`;
-  const before = await connectMqtt5(doppel.running.mqttPort, thing);
+  const before = await connectMqtt5(doppel.mqttPort, thing);
   for (const name of [null, "cfg"]) {
     await shadowOf(before, thing, name).update({ reported: { a: 1 } });
     await shadowOf(before, thing, name).update({ desired: { a: 2 } });
@@ -172,7 +172,7 @@ test("a restart keeps shadows, their versions and what is still desired", async 
   await before.close();
   await doppel.restart();
 
-  const after = await connectMqtt5(doppel.running.mqttPort, thing);
+  const after = await connectMqtt5(doppel.mqttPort, thing);
   onTestFinished(() => after.close());
   const classic = shadowOf(after, thing, null);
   const deltas = await classic.deltas();

@@ -13,7 +13,7 @@ const identity = selfSigned(Date.now());
 
 beforeAll(async () => {
   doppel = await startDoppel();
-  front = await openTlsFront(doppel.running.mqttPort, identity);
+  front = await openTlsFront(doppel.mqttPort, identity);
 });
 afterAll(async () => {
   await front.close();
