@@ -122,7 +122,7 @@ class Client implements TwinClient {
       mailbox = { device, waiting: [], calling: false, failures: 0 };
       this.#mailboxes.set(device, mailbox);
     }
-    mailbox.waiting.push({ turn, digest, redelivered, input, done, fail, giveUpAtMs });
+    mailbox.waiting.push({ turn, digest, redelivered, input: this.#dated(input), done, fail, giveUpAtMs });
     this.#stats.waiting += 1;
     if (mailbox.calling || mailbox.waiting.length > 1) return;
     this.#gathering.push(mailbox);
@@ -131,6 +131,11 @@ class Client implements TwinClient {
       this.#ready.push(...this.#gathering.splice(0));
       this.#begin();
     }, this.#options.batchMs);
+  }
+
+  /** C1 */
+  #dated(input: TwinInput): TwinInput {
+    return input.kind === "telemetry" ? { receivedAtMs: this.#options.now(), ...input } : input;
   }
 
   #begin(): void {

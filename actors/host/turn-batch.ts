@@ -56,10 +56,11 @@ export function decideBatch(
     let reply: Reply | null = null;
     let storing = false;
     let index = 0;
+    const { receivedAtMs } = named.input.kind === "telemetry" ? named.input : {};
     for (const input of inputsOf(from.early, named.input, twin, context.nowMs)) {
       const outcome = guardedTurn(twin, input, context, onError);
       for (const record of outcome.records) {
-        const id = publishedId(record, { turn: named.turn, index, revision, place: records.length });
+        const id = publishedId(record, { turn: named.turn, index, revision, place: records.length, receivedAtMs });
         records.push({ id, device, record });
         index += 1;
         storing ||= !isSoft(record);

@@ -15,6 +15,11 @@ export type TwinInput =
       readonly topic: string;
       readonly payload: Uint8Array;
       readonly session: string | null;
+      /**
+       * When it reached us, where its turn may be tried again later: the time of readings without one, and so the same
+       * message each time.
+       */
+      readonly receivedAtMs?: number;
     }
   | { readonly kind: "heartbeat"; readonly session: string | null }
   /** A message that a gateway could not route or was not allowed to take. */

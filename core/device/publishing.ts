@@ -27,9 +27,11 @@ export function publishedId(
     readonly revision: number;
     /** Of the record within the commit. */
     readonly place: number;
+    /** Of a telemetry message, where its gateway has told. */
+    readonly receivedAtMs?: number | undefined;
   },
 ): string {
-  if (record.kind === "telemetry") return telemetryId(record.identity, record.tsMs, record.atMs);
+  if (record.kind === "telemetry") return telemetryId(record.identity, record.tsMs, at.receivedAtMs ?? record.atMs);
   return isSoft(record) ? `t${at.turn}.${at.index}` : `d${at.revision}.${at.place}`;
 }
 
@@ -37,12 +39,12 @@ export function publishedId(
  * A counter without a boot begins anew unseen, and a device may use its ids again: there the reading's time belongs to the
  * identity, where the device has given one. Where it has not, its counter alone proves nothing: a copy is better than a loss.
  */
-function telemetryId(identity: MessageIdentity, tsMs: number, atMs: number): string {
+function telemetryId(identity: MessageIdentity, tsMs: number, receivedAtMs: number): string {
   switch (identity.kind) {
     case "sequence":
       return identity.boot === "" ? `s${identity.seq}@${tsMs}` : `s${identity.seq}:${identity.boot}`;
     case "id":
-      return tsMs === atMs ? `i${identity.id}` : `i${identity.id}@${tsMs}`;
+      return tsMs === receivedAtMs ? `i${identity.id}` : `i${identity.id}@${tsMs}`;
     case "hash":
       return `h${identity.hash}`;
   }

@@ -22,7 +22,7 @@ export function telemetryTurn(
     turn.record(deadLetter({ topic: input.topic, payload, reason, detail }, atMs));
     refused += 1;
   };
-  for (const parsed of parseTelemetry(input.payload, atMs, maxClockAheadMs)) {
+  for (const parsed of parseTelemetry(input.payload, input.receivedAtMs ?? atMs, maxClockAheadMs)) {
     if (parsed.kind === "refused") {
       refuse(parsed.refusal, parsed.text);
       continue;
