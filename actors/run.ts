@@ -30,6 +30,8 @@ import { deadlineSweeper, Sweeper } from "./sweeper/sweep.ts";
 
 /** Longer than any device's deadline is worth a place in memory; the host lets idle twins go by itself. */
 const daprIdleSeconds = 86_400;
+/** A turn waits so long for the log, and its twin with it; then its caller has it again. */
+const logAwayMs = 5_000;
 const policyLookMs = 2_000;
 const registerRetryMs = 2_000;
 const wakeGiveUpMs = 10_000;
@@ -60,6 +62,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
       brokers: config.kafkaBrokers,
       clientId: id,
       logger,
+      awayAfterMs: logAwayMs,
       onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not take records"),
     });
     closers.add(() => publisher.close());
@@ -192,6 +195,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
           woken: sweeper.woken,
           sidecar: protocol.connected,
           softState: soft.away ?? "ok",
+          log: host.stats().logTrouble ?? "ok",
         },
       };
     };
@@ -212,6 +216,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
         { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
         { name: "sidecar", check: async () => ({ ok: protocol.connected }) },
         { name: "broker", check: async () => ({ ok: downlink.connected }) },
+        { name: "log", check: async () => ({ ok: host.stats().logTrouble === null }) },
         {
           name: "outbox",
           check: async () => ({

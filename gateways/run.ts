@@ -140,6 +140,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
         own: { username: config.mqttUsername, password: config.mqttPassword },
         meter: gatewayMeter,
         log: logger,
+        takes: () => ingress.connected > 0,
       }),
       ready: () => ready,
       metrics: metrics.registry,

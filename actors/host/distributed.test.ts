@@ -1,12 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Reply, TwinInput } from "../../core/device/inputs.ts";
+import { latestOf } from "../../core/device/metrics.ts";
 import { defaultPolicy, type TwinPolicy } from "../../core/device/policy.ts";
 import { statusOf } from "../../core/device/presence.ts";
 import { hash53 } from "../../core/hash.ts";
 import type { DownlinkMessage } from "../../ports/downlink/port.ts";
 import { type MemoryRecordLog, openMemoryRecordLog } from "../../ports/record-log/memory.ts";
-import type { LoggedRecord, LogTopic } from "../../ports/record-log/port.ts";
+import type { LoggedRecord, LogTopic, RecordPublisher } from "../../ports/record-log/port.ts";
 import { type MemorySoftStorage, memorySoftStorage, openMemorySoftState } from "../../ports/soft-state/memory.ts";
 import { type MemoryTwinDatabase, memoryTwinDatabase, openMemoryTwinState } from "../../ports/twin-state/memory.ts";
 import type { NamedTurn, TurnsAnswer } from "../device/turns-wire.ts";
@@ -35,7 +36,7 @@ let hosts = 0;
 
 function openHost(
   world: World,
-  more: { policy?: TwinPolicy; wake?: (device: string) => Promise<unknown> } = {},
+  more: { policy?: TwinPolicy; publishMs?: number; wake?: (device: string) => Promise<unknown> } = {},
 ): DistributedHost {
   hosts += 1;
   const store = openMemoryTwinState(world.database, { host: `host-${hosts}`, now: () => world.nowMs });
@@ -51,7 +52,7 @@ function openHost(
         return outcomes;
       },
     },
-    publisher: world.log.openPublisher(),
+    publisher: slowed(world.log.openPublisher(), more.publishMs ?? 0),
     soft: openMemorySoftState(world.soft),
     downlink: { publish: async (message) => void world.sent.push(message), connected: true, close: async () => {} },
     now: () => world.nowMs,
@@ -63,6 +64,11 @@ function openHost(
     wake: more.wake ?? (async () => {}),
     logger: { error: () => {}, warn: () => {} },
   });
+}
+
+function slowed(publisher: RecordPublisher, ms: number): RecordPublisher {
+  if (ms === 0) return publisher;
+  return { ...publisher, publish: async (records) => pause(ms).then(() => publisher.publish(records)) };
 }
 
 let turnCount = 0;
@@ -145,6 +151,19 @@ describe("a host of device twins", () => {
     expect(logged(world, "iot-telemetry").map(({ record }) => "tsMs" in record && record.tsMs)).toEqual([
       1_700_000_000_001, 1_700_000_000_002,
     ]);
+  });
+
+  test("a question is answered while a message of the same twin waits for the log, and does not tell of that message", async () => {
+    const world = newWorld();
+    const host = openHost(world, { publishMs: 50 });
+    await one(host, telemetry(1));
+    const waiting = host.turns("pump-4", [named(telemetry(2))]);
+    const twin = await twinOf(host);
+    expect(await Promise.race([waiting.then(() => "taken"), pause(0).then(() => "waiting")])).toBe("waiting");
+    expect(latestOf(twin.metrics, "t")).toMatchObject({ value: 1 });
+    await waiting;
+    expect(latestOf((await twinOf(host)).metrics, "t")).toMatchObject({ value: 2 });
+    await host.close();
   });
 
   test("a stored change whose answer was lost has no second effect when it is asked again", async () => {

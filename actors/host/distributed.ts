@@ -9,7 +9,6 @@
  * H4 Whatever this host is not sure of (it was paused, its sidecar died) is read again before the next turn.
  * H5 A deadline is a call to the actor, wherever it lives now: a host that lost a twin unheard judges nobody by old memory.
  */
-import { deadLetter } from "../../core/device/dead-letter.ts";
 import { nextDeadline } from "../../core/device/deadlines.ts";
 import type { Send, TwinContext, TwinInput } from "../../core/device/inputs.ts";
 import type { TwinPolicy } from "../../core/device/policy.ts";
@@ -21,6 +20,7 @@ import type { PublishableRecord, RecordPublisher } from "../../ports/record-log/
 import type { SoftStateStore } from "../../ports/soft-state/port.ts";
 import type { TwinStateStore } from "../../ports/twin-state/port.ts";
 import type { NamedTurn, TurnsAnswer } from "../device/turns-wire.ts";
+import { lettersOf } from "./dead-letters.ts";
 import { DeadlineClaims } from "./deadline-claims.ts";
 import { DurableCommit } from "./durable-commit.ts";
 import { OutboxPump } from "./outbox-pump.ts";
@@ -66,6 +66,8 @@ export type DistributedHostStats = {
   readonly repeated: number;
   readonly unsent: number;
   readonly unreadable: number;
+  /** Why the log did not take the newest records that it was given; null if it did. */
+  readonly logTrouble: string | null;
 };
 
 export interface DistributedHost {
@@ -114,6 +116,7 @@ class Host implements DistributedHost {
   readonly #claims: DeadlineClaims;
   readonly #counts = { pending: 0, turns: 0, stale: 0, repeated: 0, unsent: 0, unreadable: 0 };
   readonly #ticker: NodeJS.Timeout;
+  #logTrouble: string | null = null;
   #tickedMs: number;
   #upkeptMs: number;
   #relayedMs: number;
@@ -153,6 +156,9 @@ class Host implements DistributedHost {
       this.#seats.set(device, seat);
     }
     const taken = seat;
+    // Memory is never ahead of what is durable (H1): a question need not wait for a turn that waits for the log.
+    if (taken.queued > 0 && !taken.doubtful && taken.unreadable === null && turns.every(isRead))
+      return Promise.resolve({ kind: "replies", replies: this.#decide(taken, turns).replies });
     if (taken.queued >= maxQueued) {
       const detail = "batches of this twin wait already; what they wait for is not there";
       return Promise.resolve({ kind: "again", why: "busy", detail });
@@ -191,6 +197,7 @@ class Host implements DistributedHost {
       twinsInMemory: this.#seats.size,
       deadlines: this.#wheel.size,
       outboxWaiting: this.#outbox.waiting,
+      logTrouble: this.#logTrouble,
     };
   }
 
@@ -223,9 +230,7 @@ class Host implements DistributedHost {
       this.#watch(seat);
       if (seat.timer !== noTimer) this.#claims.adopt(seat.device);
     }
-    const decided = decideBatch(seat, turns, this.#context(), (about, message) =>
-      this.#options.logger.error(about, message),
-    );
+    const decided = this.#decide(seat, turns);
     this.#counts.repeated += decided.repeated;
     if (decided.durable) {
       const answer = await this.#store(seat, decided);
@@ -233,7 +238,9 @@ class Host implements DistributedHost {
     } else if (decided.records.length > 0) {
       try {
         await this.#options.publisher.publish(decided.records);
+        this.#logTrouble = null;
       } catch (error) {
+        this.#logTrouble = (error as Error).message;
         return this.#again(seat, "log-away", error as Error);
       }
       seat.twin = decided.twin;
@@ -243,6 +250,10 @@ class Host implements DistributedHost {
     this.#send(seat.device, decided.sends);
     this.#tell(seat, decided);
     return { kind: "replies", replies: decided.replies };
+  }
+
+  #decide(seat: Seat, turns: readonly NamedTurn[]): TurnBatch {
+    return decideBatch(seat, turns, this.#context(), (about, message) => this.#options.logger.error(about, message));
   }
 
   /** Commits state and records; null when it is done. */
@@ -276,12 +287,7 @@ class Host implements DistributedHost {
     this.#counts.unreadable += turns.length;
     const reason = "twin-unreadable";
     const detail = `The stored twin of ${seat.device} cannot be read: ${seat.unreadable}. Restore its row, or delete the device and let it register anew.`;
-    const letters = turns.flatMap(({ turn, input }): PublishableRecord[] => {
-      const message = messageOf(input);
-      if (message === null) return [];
-      const record = deadLetter({ ...message, reason, detail }, this.#options.now());
-      return [{ id: `t${turn}.0`, device: seat.device, record }];
-    });
+    const letters = lettersOf(seat.device, turns, { reason, detail }, this.#options.now());
     try {
       if (letters.length > 0) await this.#options.publisher.publish(letters);
     } catch (error) {
@@ -389,9 +395,8 @@ class Host implements DistributedHost {
   }
 }
 
-function messageOf(input: TwinInput): { topic: string; payload: Uint8Array } | null {
-  if (input.kind === "shadow") return { topic: `$aws/things/shadow/${input.shadow}`, payload: input.request.payload };
-  return "payload" in input ? { topic: input.topic, payload: input.payload } : null;
+function isRead({ input }: NamedTurn): boolean {
+  return input.kind === "read";
 }
 
 function recordOf({ record }: PublishableRecord): TwinRecord {

@@ -22,6 +22,11 @@ export type EmqxAuthnOptions = AuthenticationOptions & {
   readonly own: { readonly username: string; readonly password: string };
   readonly meter: { connectionRefused(reason: string): void };
   readonly log: { warn(details: object, message: string): void };
+  /**
+   * Whether this gateway takes what devices say. While it does not, no device is let in: a broker that has no subscriber
+   * acknowledges what it then drops. A device tries again.
+   */
+  readonly takes?: () => boolean;
   /** EMQX waits 5 s for an answer. */
   readonly timeoutMs?: number;
 };
@@ -77,7 +82,7 @@ const denied = { result: "deny" } as const;
 
 function decision(options: EmqxAuthnOptions): (client: Client) => Promise<Answer> {
   const authenticate = authentication(options);
-  const { host, credentials, own } = options;
+  const { host, credentials, own, takes = () => true } = options;
 
   /** A3 */
   async function mayComeAs(clientId: string, device: string): Promise<boolean> {
@@ -96,6 +101,7 @@ function decision(options: EmqxAuthnOptions): (client: Client) => Promise<Answer
     const decided = await authenticate({ ...connect, ...(certificateName !== null && { certificateName }) }); // A2
     if (decided.kind === "refuse") return { result: "deny", code: decided.code };
     const { principal } = decided;
+    if (principal.kind === "device" && !takes()) return { result: "deny", code: "unavailable" };
     if (principal.kind === "device" && !(await mayComeAs(clientId, principal.device)))
       return { result: "deny", code: "badClientId" };
     return { result: "allow", is_superuser: false, acl: accessList(principal) };

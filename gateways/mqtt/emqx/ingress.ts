@@ -176,7 +176,10 @@ export function openIngress(options: IngressOptions): Ingress {
 /** A connection that stood so long was a good one: its loss is the first of its kind. */
 const steadyMs = 10_000;
 
-/** 0.1 s, 0.2 s, … 5 s, each up to half longer. */
+/**
+ * 50 ms, 100 ms, … 0.5 s, each up to half longer. Never long: devices are quick to come back after a broker has restarted,
+ * and what they say before somebody has subscribed is acknowledged and dropped.
+ */
 export function backOffMs(attempt: number, random: number): number {
-  return Math.min(5_000, 100 * 2 ** Math.min(attempt, 10)) * (1 + random / 2);
+  return Math.min(500, 50 * 2 ** Math.min(attempt, 10)) * (1 + random / 2);
 }
