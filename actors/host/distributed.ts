@@ -10,7 +10,7 @@
  * H5 A deadline is a call to the actor, wherever it lives now: a host that lost a twin unheard judges nobody by old memory.
  */
 import { nextDeadline } from "../../core/device/deadlines.ts";
-import type { Send, TwinContext, TwinInput } from "../../core/device/inputs.ts";
+import type { Send, TwinContext } from "../../core/device/inputs.ts";
 import type { TwinPolicy } from "../../core/device/policy.ts";
 import type { TwinRecord } from "../../core/device/records.ts";
 import type { Twin } from "../../core/device/twin.ts";
@@ -157,7 +157,12 @@ class Host implements DistributedHost {
     }
     const taken = seat;
     // Memory is never ahead of what is durable (H1): a question need not wait for a turn that waits for the log.
-    if (taken.queued > 0 && !taken.doubtful && taken.unreadable === null && turns.every(isRead))
+    if (
+      taken.queued > 0 &&
+      !taken.doubtful &&
+      taken.unreadable === null &&
+      turns.every(({ input }) => input.kind === "read")
+    )
       return Promise.resolve({ kind: "replies", replies: this.#decide(taken, turns).replies });
     if (taken.queued >= maxQueued) {
       const detail = "batches of this twin wait already; what they wait for is not there";
@@ -393,10 +398,6 @@ class Host implements DistributedHost {
     this.#seats.delete(seat.device);
     this.#claims.forget(seat.device);
   }
-}
-
-function isRead({ input }: NamedTurn): boolean {
-  return input.kind === "read";
 }
 
 function recordOf({ record }: PublishableRecord): TwinRecord {
