@@ -30,7 +30,8 @@ export type LoadResult = {
   readonly cpuSeconds: number;
 };
 
-class Device {
+/** A device on a connection of its own; it publishes as fast as it is told. */
+export class Device {
   readonly #socket: Socket;
   readonly #topic: Buffer;
   readonly #boot: string;
@@ -116,7 +117,7 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   };
   for (let first = 0; first < load.connections; first += 200) {
     const some = Array.from({ length: Math.min(200, load.connections - first) }, (_, index) => first + index);
-    devices.push(...(await Promise.all(some.map((index) => open(load, index, onAcknowledged)))));
+    devices.push(...(await Promise.all(some.map((index) => openDevice(load, index, onAcknowledged)))));
   }
   const startedAt = performance.now();
   const endAt = startedAt + (load.warmUpSeconds + load.seconds) * 1000;
@@ -172,14 +173,18 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   };
 }
 
-function open(load: Load, index: number, acknowledged: (sentAt: number) => void): Promise<Device> {
+export function openDevice(
+  load: Pick<Load, "host" | "port" | "prefix">,
+  index: number,
+  acknowledged: (sentAt: number) => void,
+): Promise<Device> {
   const id = `${load.prefix}${index}`;
   return new Promise((resolve, reject) => {
     const socket = connect({ host: load.host, port: load.port, noDelay: true });
     socket.once("error", reject);
     socket.once("connect", () => {
       socket.write(
-        generate({ cmd: "connect", protocolId: "MQTT", protocolVersion: 4, clean: true, clientId: id, keepalive: 60 }),
+        generate({ cmd: "connect", protocolId: "MQTT", protocolVersion: 4, clean: true, clientId: id, keepalive: 600 }),
       );
     });
     socket.once("data", (connack: Buffer) => {
