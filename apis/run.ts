@@ -3,10 +3,11 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { openTwinClient } from "../actors/device/client.ts";
-import { deviceTwin } from "../actors/device/turns-wire.ts";
+import { deviceTwin, twinUnreadable } from "../actors/device/turns-wire.ts";
 import { openDaprAdmin } from "../actors/host/dapr/admin.ts";
 import { openDaprClient } from "../actors/host/dapr/client.ts";
 import type { TwinHost } from "../actors/host/port.ts";
+import type { Reply } from "../core/device/inputs.ts";
 import { policyWith } from "../core/device/policy.ts";
 import { openDeviceApplication } from "../gateways/mqtt/device-application.ts";
 import { downlinkBroker } from "../gateways/mqtt/emqx/broker-messages.ts";
@@ -30,6 +31,7 @@ import { openClusterView } from "./distributed-cluster.ts";
 import { openLiveFeed } from "./live-feed.ts";
 import { meterFleet } from "./meter.ts";
 import { defaultApiConfig } from "./parts.ts";
+import { Problem } from "./problem.ts";
 import { openApi } from "./server.ts";
 
 const callsAtATime = 64;
@@ -99,7 +101,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
 
     const { openRegistry, requireCredentials } = safetyOf(config);
     const host: TwinHost = {
-      ask: (device, input) => client.ask(device, input),
+      ask: async (device, input) => readable(await client.ask(device, input)),
       deliver: (device, input, done, about) => client.deliver(device, input, done, about),
       onCommitted: (listener) => feed.onCommitted(listener),
       // The hosts look for themselves every two seconds.
@@ -183,4 +185,10 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     await closers.closeAll();
     throw error;
   }
+}
+
+/** @throws Problem where the twin is out of service: no caller can do anything about it, an operator can */
+function readable(reply: Reply): Reply {
+  if (reply.kind === "refused" && reply.reason === twinUnreadable) throw new Problem("unavailable", reply.detail);
+  return reply;
 }

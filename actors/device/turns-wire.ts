@@ -11,6 +11,9 @@ import { decodeTwin, encodeTwin } from "../../core/device/twin-codec.ts";
 /** Actor type and method of device twins. */
 export const deviceTwin = { type: "DeviceTwin", turns: "turns" } as const;
 
+/** Why a turn was refused: what is stored of the twin cannot be read. */
+export const twinUnreadable = "twin-unreadable";
+
 /** One input with the name that its caller gave to the turn. */
 export type NamedTurn = TurnName & { readonly input: TwinInput };
 

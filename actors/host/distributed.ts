@@ -12,14 +12,13 @@
 import { nextDeadline } from "../../core/device/deadlines.ts";
 import type { Send, TwinContext } from "../../core/device/inputs.ts";
 import type { TwinPolicy } from "../../core/device/policy.ts";
-import type { TwinRecord } from "../../core/device/records.ts";
 import type { Twin } from "../../core/device/twin.ts";
 import { addressedSend } from "../../core/wire/send-wire.ts";
 import type { Downlink } from "../../ports/downlink/port.ts";
-import type { PublishableRecord, RecordPublisher } from "../../ports/record-log/port.ts";
+import type { RecordPublisher } from "../../ports/record-log/port.ts";
 import type { SoftStateStore } from "../../ports/soft-state/port.ts";
 import type { TwinStateStore } from "../../ports/twin-state/port.ts";
-import type { NamedTurn, TurnsAnswer } from "../device/turns-wire.ts";
+import { type NamedTurn, type TurnsAnswer, twinUnreadable } from "../device/turns-wire.ts";
 import { lettersOf } from "./dead-letters.ts";
 import { DeadlineClaims } from "./deadline-claims.ts";
 import { DurableCommit } from "./durable-commit.ts";
@@ -90,6 +89,7 @@ export interface DistributedHost {
 
 const tickMs = 25;
 const wakesPerTick = 200;
+const wakeAgainMs = 500;
 /** Between two ticks: more means that this process stood still, and others may have taken its actors. */
 const pausedMs = 2_000;
 const upkeepMs = 1_000;
@@ -290,8 +290,8 @@ class Host implements DistributedHost {
   /** A state that nobody can read harms this device only, and its messages are kept as dead letters. */
   async #refuse(seat: Seat, turns: readonly NamedTurn[]): Promise<TurnsAnswer> {
     this.#counts.unreadable += turns.length;
-    const reason = "twin-unreadable";
-    const detail = `The stored twin of ${seat.device} cannot be read: ${seat.unreadable}. Restore its row, or delete the device and let it register anew.`;
+    const reason = twinUnreadable;
+    const detail = `The stored twin of ${seat.device} cannot be read: ${seat.unreadable}. Restore its row of twin_states, or delete it: the device then registers anew.`;
     const letters = lettersOf(seat.device, turns, { reason, detail }, this.#options.now());
     try {
       if (letters.length > 0) await this.#options.publisher.publish(letters);
@@ -314,7 +314,7 @@ class Host implements DistributedHost {
   #tell(seat: Seat, { records, sends }: TurnBatch): void {
     if (this.#listeners.size === 0 || (records.length === 0 && sends.length === 0)) return;
     const region = seat.twin.registration?.region ?? "";
-    const turn = { device: seat.device, region, records: records.map(recordOf), sends };
+    const turn = { device: seat.device, region, records: records.map(({ record }) => record), sends };
     for (const listener of this.#listeners) listener([turn]);
   }
 
@@ -364,7 +364,8 @@ class Host implements DistributedHost {
       },
       (error: Error) => {
         this.#options.logger.warn({ device, error: error.message }, "a deadline waits");
-        if (this.#seats.get(device) === seat) seat.timer = this.#wheel.schedule(noTimer, device, this.#options.now());
+        if (this.#seats.get(device) !== seat) return;
+        seat.timer = this.#wheel.schedule(seat.timer, device, this.#options.now() + wakeAgainMs);
       },
     );
   }
@@ -398,8 +399,4 @@ class Host implements DistributedHost {
     this.#seats.delete(seat.device);
     this.#claims.forget(seat.device);
   }
-}
-
-function recordOf({ record }: PublishableRecord): TwinRecord {
-  return record;
 }
