@@ -17,13 +17,16 @@ export type MosquittoLayout = {
 export function mosquittoConfig(layout: MosquittoLayout): Record<string, string> {
   const { folder, ports, username, password } = layout;
   return {
-    // A device by its user name, else by its client id; an app by the name "app". "#" means no topic that begins with $.
+    // A device by its user name, else by its client id; an app by the name "app". But AWS's SDKs add words of their own to
+    // the name, and only whole names are compared here: so everybody may do what such an app does. EMQX knows them apart.
+    // "#" means no topic that begins with $.
     "devices.acl": [
       "user app",
       "topic deny presence/#",
       "topic readwrite #",
-      "topic readwrite $aws/#",
-      ...["%u", "%c"].flatMap((id) => [`pattern readwrite devices/${id}/#`, `pattern readwrite $aws/things/${id}/#`]),
+      ...["%u", "%c"].map((id) => `pattern readwrite devices/${id}/#`),
+      "pattern read devices/#",
+      "pattern readwrite $aws/things/#",
       "",
     ].join("\n"),
     "ingress.acl": [`user ${username}`, "topic readwrite #", "topic readwrite $aws/#", "topic read $SYS/#", ""].join(
