@@ -11,6 +11,7 @@ import { admit } from "./authentication.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
 import { CommandNames, type LiveItem, type LiveMessage, liveItems } from "./live-messages.ts";
 import { defaultOutboxLimits, LiveOutbox, type OutboxLimits } from "./live-outbox.ts";
+import { LiveShadows } from "./live-shadows.ts";
 import { LiveRequest, LiveSubscriptions } from "./live-subscriptions.ts";
 import type { ApiEnv, ApiParts, Caller } from "./parts.ts";
 import { Problem, problemDocument } from "./problem.ts";
@@ -73,19 +74,29 @@ export function openLive(
     flush(listener);
   };
 
+  const shadows = new LiveShadows(async (device) => {
+    const reply = await host.ask(device, { kind: "read" });
+    return reply.kind === "twin" ? reply.twin.shadows : {};
+  });
+
+  const tellTurn = (turn: CommittedTurn, heard: boolean): void => {
+    const near = heard ? new Set(subscriptions.of(turn.device, turn.region)) : new Set<Listener>();
+    for (const item of liveItems(turn, names)) {
+      for (const listener of near) tell(listener, item);
+      if (item.kind === "message" && item.message.type === "presence") {
+        for (const listener of subscriptions.fleet) if (!near.has(listener)) tell(listener, item);
+      }
+    }
+  };
+
   const unsubscribeFromHost = host.onCommitted((turns) => {
     for (const turn of turns) {
       learnNames(turn, names);
       if (listeners.size === 0) continue;
       const heard = subscriptions.isHeard(turn.device, turn.region);
       if (!heard && (subscriptions.fleet.size === 0 || !turn.records.some(({ kind }) => kind === "presence"))) continue;
-      const near = heard ? new Set(subscriptions.of(turn.device, turn.region)) : new Set<Listener>();
-      for (const item of liveItems(turn, names)) {
-        for (const listener of near) tell(listener, item);
-        if (item.kind === "message" && item.message.type === "presence") {
-          for (const listener of subscriptions.fleet) if (!near.has(listener)) tell(listener, item);
-        }
-      }
+      const parts = heard ? shadows.completed(turn, (late) => tellTurn(late, true)) : [turn];
+      for (const part of parts) tellTurn(part, heard);
     }
   });
 
