@@ -100,7 +100,9 @@ test("a host that is killed is missed by nobody: its twins come back elsewhere, 
   await isServed(talkers, 1);
   // Nobody asks for the twin, which would wake it: only the sweeper of another host can have noticed.
   await eventually(async () => expect(await announcements("mute")).toEqual(["online", "offline"]), 30_000);
-  expect((await hosts()).map(({ name }) => name)).toEqual(hostNames.filter((name) => name !== victim));
+  await eventually(async () =>
+    expect((await hosts()).map(({ name }) => name)).toEqual(hostNames.filter((name) => name !== victim)),
+  );
   await doppel.native.process(victim).start();
   await isServed(talkers, 2);
   await fleet("after-kill", 30);
@@ -124,6 +126,9 @@ test("a host that stood still for eight seconds makes no second effect", async (
   const asked = new Map(ids.map((id) => [id, 0]));
   const versions = new Map(ids.map((id) => [id, [] as number[]]));
   let going = true;
+  onTestFinished(() => {
+    going = false;
+  });
   const asking = ids.map(async (id) => {
     for (let n = 1; going; n += 1) {
       asked.set(id, n);
@@ -154,6 +159,9 @@ test("hosts are taken away and added while devices talk: what was acknowledged i
   const said = new Map<string, number[]>(ids.map((id) => [id, []]));
   const fromMs = Date.now() - 1_000;
   let going = true;
+  onTestFinished(() => {
+    going = false;
+  });
   const talking = ids.map(async (id) => {
     const talker = await doppel.device(id);
     for (let seq = 0; going; seq += 1) {
@@ -164,7 +172,7 @@ test("hosts are taken away and added while devices talk: what was acknowledged i
   });
   await eventually(() => expect(Math.min(...[...said.values()].map(({ length }) => length))).toBeGreaterThan(10));
   await doppel.native.scale("actors", 2);
-  expect((await hosts()).map(({ name }) => name)).toEqual(hostNames.slice(0, 2));
+  await eventually(async () => expect((await hosts()).map(({ name }) => name)).toEqual(hostNames.slice(0, 2)));
   await doppel.native.scale("actors", 3);
   await eventually(async () => expect((await hosts()).map(({ name }) => name)).toEqual(hostNames));
   going = false;
@@ -192,9 +200,9 @@ test("a twin whose stored state cannot be read is out of service, and no other",
   expect(problem.detail).toContain("row-0 cannot be read");
   await talkers.get("row-0")!.publishAsync("devices/row-0/telemetry", '{"readings":{"n":9}}', { qos: 1 });
   await eventually(async () =>
-    expect((await doppel.call("GET", "/v1/dead-letters?device=row-0")).items).toMatchObject([
-      { reason: "twin-unreadable", payload: '{"readings":{"n":9}}' },
-    ]),
+    expect((await doppel.call("GET", "/v1/dead-letters?device=row-0")).items).toContainEqual(
+      expect.objectContaining({ reason: "twin-unreadable", payload: '{"readings":{"n":9}}' }),
+    ),
   );
   talkers.delete("row-0");
   await isServed(talkers, 1);

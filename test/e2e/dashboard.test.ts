@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DeviceSimulation } from "../../simulator/device.ts";
 import { simulatedFleet } from "../../simulator/fleet.ts";
 import { newTally } from "../../simulator/tally.ts";
-import { type Doppel, startDoppel } from "../harness.ts";
+import { type Doppel, mode, startDoppel } from "../harness.ts";
 
 const chromiumPath = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const there = existsSync(chromiumPath);
@@ -16,6 +16,8 @@ if (!there) {
   if (process.env.CI) throw new Error(`${chromiumPath} is not there. Install Chromium or set CHROMIUM to its path.`);
   console.warn(`SKIPPED: the dashboard's tests need Chromium at ${chromiumPath} (or set CHROMIUM).`);
 }
+
+const hosts = ["actors-1", "actors-2", "actors-3"];
 
 describe.skipIf(!there)("the dashboard", { timeout: 60_000 }, () => {
   let doppel: Doppel;
@@ -62,6 +64,17 @@ describe.skipIf(!there)("the dashboard", { timeout: 60_000 }, () => {
     } finally {
       await simulation.stop();
     }
+  });
+
+  test("shows the fleet and the processes that carry it", async () => {
+    for (const id of ["lathe-1", "lathe-2"]) await doppel.device(id);
+    await page.goto(`${doppel.httpUrl}/devices`);
+    for (const id of ["lathe-1", "lathe-2"]) await page.getByRole("link", { name: id }).waitFor();
+    await page.goto(`${doppel.httpUrl}/cluster`);
+    await page.getByRole("heading", { name: "Cluster", exact: true }).waitFor();
+    const carriers = mode === "embedded" ? ["Embedded: everything runs"] : ["Distributed over 7 processes", ...hosts];
+    for (const text of carriers) await page.getByText(text).first().waitFor();
+    expect(failures).toEqual([]);
   });
 });
 
