@@ -140,7 +140,7 @@ describe("a host of device twins", () => {
     const world = newWorld();
     const host = openHost(world);
     await one(host, telemetry(1));
-    await pause();
+    while (host.stats().outboxWaiting > 0) await pause();
     const turn = named(telemetry(2));
     for (const stored of ["nothing", "all"] as const) {
       world.log.failNextPublish(stored);

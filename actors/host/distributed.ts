@@ -241,6 +241,7 @@ class Host implements DistributedHost {
       const answer = await this.#store(seat, decided);
       if (answer !== null) return answer;
     } else if (decided.records.length > 0) {
+      this.#outbox.hurry(); // what the twin said before comes first
       try {
         await this.#options.publisher.publish(decided.records);
         this.#logTrouble = null;

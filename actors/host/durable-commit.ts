@@ -19,7 +19,7 @@ type Waiting = {
 
 /**
  * Writes of many actors share a commit of the fenced store. An actor has one write under way at a time, so commits that
- * run side by side never meet.
+ * run side by side never meet. While one is under way the next one gathers: it begins beside it only when it is large.
  */
 export class DurableCommit {
   readonly #options: DurableCommitOptions;
@@ -49,6 +49,7 @@ export class DurableCommit {
   #flush(): void {
     const { concurrency, maxWrites } = this.#options;
     while (this.#waiting.length > 0 && this.#underWay < concurrency) {
+      if (this.#underWay > 0 && this.#waiting.length < largeCommit) return;
       this.#underWay += 1;
       void this.#commit(this.#waiting.splice(0, maxWrites)).finally(() => {
         this.#underWay -= 1;
@@ -68,3 +69,6 @@ export class DurableCommit {
     }
   }
 }
+
+/** A commit of so many writes costs little more per write than a larger one. */
+const largeCommit = 64;

@@ -14,6 +14,8 @@ export type OutboxPumpOptions = {
  * `relay`.
  *
  * O1 Records that were put in first are in the log first: one request at a time, and a failed one is tried again whole.
+ * O2 Nobody waits for these records, so the first one waits a moment for others: a request costs what ten records do.
+ *    Whoever publishes by another way, and must not come first, calls `hurry` before.
  */
 export class OutboxPump {
   readonly #options: OutboxPumpOptions;
@@ -22,6 +24,7 @@ export class OutboxPump {
   /** Of all records that are here, in the queue or published: what is found in the outbox may be one of them. */
   readonly #ours = new Set<string>();
   #pumping: Promise<void> | null = null;
+  #gathering: NodeJS.Timeout | null = null;
   #striking: Promise<void> | null = null;
   #closing = false;
 
@@ -40,9 +43,15 @@ export class OutboxPump {
       this.#ours.add(keyOf(record));
       this.#queue.push(record);
     }
-    this.#pumping ??= this.#pump().finally(() => {
-      this.#pumping = null;
-    });
+    if (this.#pumping === null) this.#gathering ??= setTimeout(() => this.hurry(), gatherMs);
+  }
+
+  /** O2. What is here is on its way to the log when this returns. */
+  hurry(): void {
+    if (this.#gathering === null) return;
+    clearTimeout(this.#gathering);
+    this.#gathering = null;
+    if (!this.#closing) this.#pumping = this.#pump();
   }
 
   /** Takes over what is found in the outbox, but for what is here already. Gives how many. */
@@ -78,6 +87,7 @@ export class OutboxPump {
 
   /** Publishes what is there, for at most `withinMs`; the rest is another host's to find. */
   async close(withinMs: number): Promise<void> {
+    this.hurry();
     const timeOut = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
     if (this.#pumping !== null) await Promise.race([this.#pumping, timeOut]);
     this.#closing = true;
@@ -105,9 +115,11 @@ export class OutboxPump {
       this.#queue.splice(0, records.length);
       this.#published.push(...records);
     }
+    this.#pumping = null;
   }
 }
 
+const gatherMs = 10;
 const maxPublished = 2_000;
 const maxStruck = 5_000;
 const maxRelayed = 1_000;
