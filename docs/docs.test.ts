@@ -56,6 +56,7 @@ test("docs/protocol.md names every reason of a dead letter, and no other", () =>
     ...union("core/device/commands.ts", "CommandRefusalReason"),
     ...sources("gateways/mqtt/*.ts").flatMap((path) => literal(path, /reason: "([a-z]+-[a-z-]+)"/g)),
     ...sources("actors/host/*.ts").flatMap((path) => literal(path, /reason = "([a-z-]+)"/g)),
+    ...literal("actors/device/turns-wire.ts", /twinUnreadable = "([a-z-]+)"/g),
   ];
   expect(reasons).toContain("turn-failed");
   expect(tableIn("docs/protocol.md", "Refusals").toSorted()).toEqual([...new Set(reasons)].toSorted());

