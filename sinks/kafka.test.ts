@@ -27,7 +27,17 @@ describe.skipIf(!kafkaIsHere)("sinks of Kafka", { timeout: 120_000 }, () => {
     await upToDate(second);
     await publish(60, 80);
     await first.close();
+    const takenByFirst = first.records();
     await publish(80, 100);
+    // The lag is up to a second old: what was just published may not be in it.
+    await vi.waitFor(
+      () => {
+        const { timeseries, fleet } = second.records();
+        expect(timeseries + takenByFirst.timeseries).toBeGreaterThanOrEqual(100 * devices.length);
+        expect(fleet + takenByFirst.fleet).toBeGreaterThanOrEqual(106 * devices.length);
+      },
+      { timeout: 60_000, interval: 200 },
+    );
     await upToDate(second);
     await second.close();
 
