@@ -147,3 +147,33 @@ test("closing waits for the calls under way and answers nothing that was not ask
   await pass(1_000);
   expect([answered, calls.length]).toEqual([1, 1]);
 });
+
+test("a burst that comes slowly goes as one call, and nobody waits for its end for ever", async () => {
+  const slow = openTwinClient({
+    call: (device, body) =>
+      new Promise((resolve, fail) => {
+        const turns = decodeTurns(Buffer.from(body));
+        calls.push({ device, turns, answer: (answer) => resolve(encodeAnswer(answer)), fail });
+      }),
+    callerId: "g2",
+    now: Date.now,
+    random: () => 0.5,
+    batchMs: 4,
+    maxBatch: 100,
+    concurrency: 2,
+    timeoutMs: 1_000,
+    giveUpMs: 10_000,
+  });
+  for (let message = 0; message < 10; message += 1) {
+    slow.deliver("pump-4", heartbeat, () => {});
+    await pass(1);
+  }
+  await pass(8);
+  expect(calls.map(({ turns }) => turns.length)).toEqual([10]);
+  for (let message = 0; message < 100; message += 1) {
+    slow.deliver("pump-5", heartbeat, () => {});
+    await pass(1);
+  }
+  const [, first] = calls;
+  expect(first!.turns.length).toBeLessThanOrEqual(21);
+});

@@ -1,6 +1,6 @@
 /**
- * Device twins for who does not host them: inputs of one device that come within a few milliseconds go to its actor as one
- * call, one call per device at a time, so their order holds.
+ * Device twins for who does not host them: inputs of one device that come within a few milliseconds of each other go to
+ * its actor as one call, one call per device at a time, so their order holds.
  *
  * C1 A turn keeps its name however often it is tried: a call whose answer was lost has no second effect.
  * C2 `deliver` tries until the turn is answered, however long that takes: whoever gave the message still has it.
@@ -54,7 +54,19 @@ type Waiting = NamedTurn & {
   readonly giveUpAtMs: number;
 };
 
-type Mailbox = { readonly device: string; waiting: Waiting[]; calling: boolean; failures: number };
+type Mailbox = {
+  readonly device: string;
+  waiting: Waiting[];
+  calling: boolean;
+  failures: number;
+  /** When the last one came. */
+  takenAtMs: number;
+  /** How often it was looked at while it gathers. */
+  looks: number;
+};
+
+/** A burst that a broker hands over slowly is waited for so many times `batchMs`, as long as more of it comes. */
+const mostLooks = 5;
 
 const maxBackOffMs = 1_000;
 const firstBackOffMs = 20;
@@ -119,18 +131,38 @@ class Client implements TwinClient {
     const { redelivered = false, digest = 0 } = about ?? {};
     let mailbox = this.#mailboxes.get(device);
     if (mailbox === undefined) {
-      mailbox = { device, waiting: [], calling: false, failures: 0 };
+      mailbox = { device, waiting: [], calling: false, failures: 0, takenAtMs: 0, looks: 0 };
       this.#mailboxes.set(device, mailbox);
     }
     mailbox.waiting.push({ turn, digest, redelivered, input: this.#dated(input), done, fail, giveUpAtMs });
+    mailbox.takenAtMs = this.#options.now();
     this.#stats.waiting += 1;
     if (mailbox.calling || mailbox.waiting.length > 1) return;
+    this.#gather(mailbox);
+  }
+
+  #gather(mailbox: Mailbox): void {
+    mailbox.looks = 0;
     this.#gathering.push(mailbox);
+    this.#lookLater();
+  }
+
+  #lookLater(): void {
     this.#flush ??= setTimeout(() => {
       this.#flush = null;
-      this.#ready.push(...this.#gathering.splice(0));
+      const gathering = this.#gathering;
+      this.#gathering = [];
+      for (const mailbox of gathering) (this.#isGrowing(mailbox) ? this.#gathering : this.#ready).push(mailbox);
+      if (this.#gathering.length > 0) this.#lookLater();
       this.#begin();
     }, this.#options.batchMs);
+  }
+
+  #isGrowing(mailbox: Mailbox): boolean {
+    const { batchMs, maxBatch, now } = this.#options;
+    mailbox.looks += 1;
+    const isRecent = now() - mailbox.takenAtMs < batchMs / 2;
+    return isRecent && mailbox.waiting.length < maxBatch && mailbox.looks < mostLooks;
   }
 
   /** C1 */
@@ -201,6 +233,7 @@ class Client implements TwinClient {
     const goOn = () => {
       mailbox.calling = false;
       if (mailbox.waiting.length === 0) this.#mailboxes.delete(mailbox.device);
+      else if (mailbox.failures === 0 && mailbox.waiting.length < this.#options.maxBatch) this.#gather(mailbox);
       else this.#ready.push(mailbox);
       this.#begin();
     };
