@@ -3,6 +3,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { join } from "node:path";
 import { type NativeOptions, type NativeSystem, startNative } from "../deploy/native/system.ts";
 import { roles } from "../role-config.ts";
+import type { EmqxBroker } from "./emqx-broker.ts";
 import type { Settings, TestSystem } from "./harness.ts";
 
 export type DistributedSystem = TestSystem & { readonly native: NativeSystem };
@@ -22,18 +23,22 @@ export async function startDistributed(
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
   const said: string[] = [];
   let native: NativeSystem;
+  let emqx: EmqxBroker | null = null;
   try {
+    if (process.env.DOPPEL_TEST_BROKER === "emqx") emqx = await (await import("./emqx-broker.ts")).startEmqx();
     native = await startNative({
       ...counts,
       folder,
       ports: "free",
       durable: false,
-      env: environmentOf(settings),
+      env: { ...environmentOf(settings), ...emqx?.env },
       say: (line) => said.push(line),
+      ...(emqx === null ? {} : { broker: emqx.broker }),
       ...more,
     });
   } catch (error) {
     const logs = logsIn(folder);
+    await emqx?.close();
     remove();
     throw new Error(`The distributed system did not start.\n${said.join("\n")}\n${logs.slice(-4_000)}`, {
       cause: error,
@@ -75,6 +80,7 @@ export async function startDistributed(
     },
     async close() {
       await native.stop();
+      await emqx?.close();
       remove();
     },
   };

@@ -24,6 +24,14 @@ export type ServiceOptions = {
   /** false: PostgreSQL does not wait for the disk. For tests. */
   readonly durable: boolean;
   readonly say: (line: string) => void;
+  /** Instead of mosquitto. */
+  readonly broker?: OutsideBroker | undefined;
+};
+
+/** An EMQX that somebody else runs, with deploy/emqx/emqx.conf. */
+export type OutsideBroker = Pick<NativeMosquitto, "deviceUrl" | "wsUrl" | "ingressUrl" | "username" | "password"> & {
+  /** Hears where the gateways will answer who may connect, before they start: they are the first to be asked about. */
+  readonly gatewaysAt: (urls: readonly string[]) => void;
 };
 
 /** How a service is started, the first time and again: on the same data and the same ports. */
@@ -35,7 +43,7 @@ export type Services = {
   readonly postgres: () => Cluster;
   readonly kafka: () => NativeKafka;
   readonly redis: () => NativeRedis;
-  readonly broker: () => NativeMosquitto;
+  readonly broker: () => Pick<NativeMosquitto, "deviceUrl" | "wsUrl" | "ingressUrl" | "username" | "password">;
   readonly placement: () => DaprService;
   readonly scheduler: () => DaprService;
   /** To be called when the broker runs. The closer takes no more events. */
@@ -45,7 +53,7 @@ export type Services = {
 /** Enough for each of the roles' pools, and the sidecars'. */
 const postgresSettings = { max_connections: "300" };
 
-export function nativeServices({ folder, ports, brokers, durable, say }: ServiceOptions): Services {
+export function nativeServices({ folder, ports, brokers, durable, say, broker: outside }: ServiceOptions): Services {
   const postgres = remembered(() =>
     startCluster(join(folder, "postgres"), { say, durable, settings: postgresSettings }),
   );
@@ -59,6 +67,10 @@ export function nativeServices({ folder, ports, brokers, durable, say }: Service
       ingressPort: ports.ingress,
     }),
   );
+  const mosquitto = {
+    name: "mosquitto",
+    start: async () => restarted(await broker.first(), (server) => server.process),
+  };
   const dapr = { folder: join(folder, "dapr"), say };
   const placement = remembered(() => startPlacement(dapr));
   const scheduler = remembered(() => startScheduler(dapr));
@@ -67,17 +79,18 @@ export function nativeServices({ folder, ports, brokers, durable, say }: Service
       { name: "postgres", start: async () => clusterHandle(await postgres.again(), join(folder, "postgres", "data")) },
       ...Array.from({ length: brokers }, (_, index) => kafkaNode(kafka, index, brokers)),
       { name: "redis", start: async () => restarted(await redis.first(), (server) => server.process) },
-      { name: "mosquitto", start: async () => restarted(await broker.first(), (server) => server.process) },
+      ...(outside === undefined ? [mosquitto] : []),
       { name: "placement", start: async () => placement.replaced((old) => old.restart()) },
       { name: "scheduler", start: async () => scheduler.replaced((old) => old.restart()) },
     ],
     postgres: postgres.value,
     kafka: kafka.value,
     redis: redis.value,
-    broker: broker.value,
+    broker: () => outside ?? broker.value(),
     placement: placement.value,
     scheduler: scheduler.value,
     startPresence: async () => {
+      if (outside !== undefined) return async () => {};
       const { ingressUrl: url, username, password } = broker.value();
       const presence = await startMosquittoPresence({ url, username, password, now: Date.now, say });
       return () => presence.stop();
@@ -90,6 +103,9 @@ export const ingressAwsPrefix = SHARED_AWS_PREFIX;
 
 /** mosquitto gives what a dead gateway held only to the same client again: long enough for its restart. */
 export const ingressSessionSeconds = 600;
+
+/** EMQX gives to other gateways what a dead one held, and shares `$aws/` as any topic. */
+export const emqxIngress = { ingressSessionSeconds: 0, ingressAwsPrefix: "$aws/" } as const;
 
 type Remembered<T> = {
   /** Started the first time; later what there is. */

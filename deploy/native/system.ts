@@ -35,7 +35,13 @@ import {
   startRole,
   startSidecar,
 } from "./role-process.ts";
-import { ingressAwsPrefix, ingressSessionSeconds, nativeServices } from "./services.ts";
+import {
+  emqxIngress,
+  ingressAwsPrefix,
+  ingressSessionSeconds,
+  nativeServices,
+  type OutsideBroker,
+} from "./services.ts";
 import { type ProcessStatus, Supervised } from "./supervisor.ts";
 
 export type NativeOptions = Partial<Counts> & {
@@ -50,6 +56,8 @@ export type NativeOptions = Partial<Counts> & {
   readonly brokers?: 1 | 3;
   /** false: PostgreSQL does not wait for the disk. For tests. */
   readonly durable?: boolean;
+  /** Instead of mosquitto. */
+  readonly broker?: OutsideBroker;
   /** Hears of each change of a process, from the first one on. */
   readonly onChange?: (status: readonly ProcessStatus[]) => void;
   /** Other programs in the place of roles and of the script for the topics. For tests of this file. */
@@ -170,6 +178,8 @@ class System implements NativeSystem {
     const instances = instancesOf(counts);
     this.#say(`Roles: ${instances.map(({ name }) => name).join(", ")} …`);
     for (const instance of instances) await this.#add(instance);
+    const gateways = instances.filter(({ role }) => role === "gateways");
+    this.#options.broker?.gatewaysAt(gateways.map(({ name }) => this.urlOf(name)));
     // Sidecars make Dapr's tables if they are missing, and of two that do so at once one ends: so one goes first.
     const first = instances.find(({ sidecar }) => sidecar);
     if (first !== undefined) await this.process(sidecarOf(first)).start();
@@ -259,7 +269,7 @@ class System implements NativeSystem {
     const { folder, brokers = 1, durable = true, env = {}, command = nodeCommand } = this.#options;
     this.#say("PostgreSQL, Kafka, Redis, mosquitto, Dapr's placement and scheduler …");
     await daprBinaries(this.#say); // before the rest: it takes all there is of the machine
-    const services = nativeServices({ folder, ports, brokers, durable, say: this.#say });
+    const services = nativeServices({ folder, ports, brokers, durable, say: this.#say, broker: this.#options.broker });
     for (const { name, start } of services.all) this.#supervise(name, start);
     await Promise.all(services.all.map(({ name }) => this.process(name).start()));
     this.#closePresence = await services.startPresence();
@@ -272,8 +282,7 @@ class System implements NativeSystem {
       mqttUrl: services.broker().ingressUrl,
       mqttUsername: services.broker().username,
       mqttPassword: services.broker().password,
-      ingressSessionSeconds,
-      ingressAwsPrefix,
+      ...(this.#options.broker === undefined ? { ingressSessionSeconds, ingressAwsPrefix } : emqxIngress),
     });
     this.#context = {
       folder,

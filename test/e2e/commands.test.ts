@@ -6,7 +6,7 @@ let doppel: Doppel;
 beforeAll(async () => {
   doppel = await startDoppel({ graceSeconds: 1 });
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 const ended = ["succeeded", "failed", "rejected", "expired", "cancelled"];
 

@@ -5,7 +5,7 @@ let doppel: Doppel;
 beforeAll(async () => {
   doppel = await startDoppel();
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 test("a device's first message makes its twin, and its reading comes back from the API and the history", async () => {
   const device = await doppel.device("pump-1");

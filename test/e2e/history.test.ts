@@ -12,7 +12,7 @@ const files = recordedFiles().map(({ name, csv }) => ({ name, device: name.repla
 beforeAll(async () => {
   doppel = await startDoppel();
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 function asSeries(csv: string): { series: RecordedSeries; sorted: RecordedReading[] } {
   const series = readRecordedSeries(csv);

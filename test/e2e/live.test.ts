@@ -8,7 +8,7 @@ let doppel: Doppel;
 beforeAll(async () => {
   doppel = await startDoppel({ graceSeconds: 1 });
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 type Live = { readonly socket: WebSocket; readonly heard: Answer[]; tell(request: object): Promise<void> };
 

@@ -24,7 +24,7 @@ let doppel: Doppel;
 beforeAll(async () => {
   doppel = await startDoppel({ graceSeconds: 1, maxPacketBytes });
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 const reading = (value: number, more: object = {}) => JSON.stringify({ ...more, readings: { value } });
 const twin = (id: string) => doppel.call("GET", `/v1/devices/${id}`);

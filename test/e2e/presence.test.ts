@@ -7,7 +7,7 @@ beforeAll(async () => {
   doppel = await startDoppel({ graceSeconds: 1, restartGraceSeconds: 3 });
   await judge("chatty", 300);
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 const twin = (id: string) => doppel.call("GET", `/v1/devices/${id}`);
 const connect = (id: string): Promise<Listening> => connectListening(doppel.mqttUrl, id);
@@ -80,12 +80,13 @@ describe("a device", () => {
       await device.client.publishAsync("devices/leaving/status", "offline", { qos: 1 });
       expect(await twin("leaving")).toMatchObject({ status: "offline" });
     });
+    // Behind a broker the same word may be the last will of a connection that broke.
     if (mode === "embedded") expect(await twin("leaving")).toMatchObject({ connected: true });
     await eventually(async () => {
       await speak(device, "leaving");
       expect(await twin("leaving")).toMatchObject({ status: "online" });
     });
-    expect(await twin("leaving")).toMatchObject({ connected: true });
+    if (mode === "embedded") expect(await twin("leaving")).toMatchObject({ connected: true });
   });
 
   test("that is silent for too long is offline but connected, and back with its next word", async () => {

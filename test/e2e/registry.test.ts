@@ -6,7 +6,7 @@ let doppel: Doppel;
 beforeAll(async () => {
   doppel = await startDoppel({ graceSeconds: 1 });
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 const reading = JSON.stringify({ readings: { t: 1 } });
 

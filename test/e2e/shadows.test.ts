@@ -9,7 +9,7 @@ let doppel: Doppel;
 beforeAll(async () => {
   doppel = await startDoppel({ graceSeconds: 1 });
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 const topic = (thing: string, leaf: string, name = "") =>
   `$aws/things/${thing}/shadow${name === "" ? "" : `/name/${name}`}/${leaf}`;

@@ -27,8 +27,8 @@ beforeAll(async () => {
   });
 });
 afterAll(async () => {
-  client.destroy();
-  await doppel.close();
+  client?.destroy();
+  await doppel?.close();
 });
 
 const parsed = (payload: Uint8Array | undefined) => JSON.parse(new TextDecoder().decode(payload));

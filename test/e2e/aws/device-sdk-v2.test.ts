@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Doppel, embeddedOnly, startDoppel } from "../../harness.ts";
+import { isConnected } from "../listening.ts";
 import { connectMqtt5, connectMqtt311, shadowOf } from "./shadow-client.ts";
 
 let doppel: Doppel;
@@ -8,7 +9,7 @@ let things = 0;
 beforeAll(async () => {
   doppel = await startDoppel();
 });
-afterAll(() => doppel.close());
+afterAll(() => doppel?.close());
 
 describe.each([
   { protocol: "MQTT 5", connect: connectMqtt5 },
@@ -23,6 +24,7 @@ describe.each([
       const thing = `v2-${protocol.replace(/\W/g, "-")}-${++things}`;
       const device = await connect(doppel.mqttPort, thing);
       onTestFinished(() => device.close());
+      await isConnected(doppel, thing);
       return { thing, shadow: shadowOf(device, thing, name) };
     }
 

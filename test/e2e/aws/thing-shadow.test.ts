@@ -2,6 +2,7 @@ import { once } from "node:events";
 import awsIot, { type ThingShadow } from "aws-iot-device-sdk";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Doppel, startDoppel } from "../../harness.ts";
+import { isConnected } from "../listening.ts";
 import { selfSigned } from "./self-signed.ts";
 import { openTlsFront } from "./tls-front.ts";
 
@@ -16,8 +17,8 @@ beforeAll(async () => {
   front = await openTlsFront(doppel.mqttPort, identity);
 });
 afterAll(async () => {
-  await front.close();
-  await doppel.close();
+  await front?.close();
+  await doppel?.close();
 });
 
 describe("thingShadow of aws-iot-device-sdk 2.2", () => {
@@ -38,6 +39,7 @@ describe("thingShadow of aws-iot-device-sdk 2.2", () => {
     });
     onTestFinished(() => new Promise<void>((resolve) => client.end(true, resolve)));
     await once(client, "connect");
+    if (!("username" in options)) await isConnected(doppel, clientId);
     await new Promise<void>((resolve, reject) => {
       client.register(thing, listening, (error, failed) => (error || failed ? reject(error ?? failed) : resolve()));
     });
