@@ -35,7 +35,7 @@ export default defineConfig({
                 name: "distributed",
                 include: ["test/e2e/**/*.test.ts"],
                 env: { DOPPEL_TEST_MODE: "distributed" },
-                testTimeout: 60_000,
+                testTimeout: 120_000,
                 hookTimeout: 180_000,
                 sequence: { groupOrder: 1 },
               },
