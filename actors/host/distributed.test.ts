@@ -1,119 +1,22 @@
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Reply, TwinInput } from "../../core/device/inputs.ts";
 import { latestOf } from "../../core/device/metrics.ts";
-import { defaultPolicy, type TwinPolicy } from "../../core/device/policy.ts";
+import { defaultPolicy } from "../../core/device/policy.ts";
 import { statusOf } from "../../core/device/presence.ts";
 import { hash53 } from "../../core/hash.ts";
-import type { DownlinkMessage } from "../../ports/downlink/port.ts";
-import { type MemoryRecordLog, openMemoryRecordLog } from "../../ports/record-log/memory.ts";
-import type { LoggedRecord, LogTopic, RecordPublisher } from "../../ports/record-log/port.ts";
-import { type MemorySoftStorage, memorySoftStorage, openMemorySoftState } from "../../ports/soft-state/memory.ts";
-import { type MemoryTwinDatabase, memoryTwinDatabase, openMemoryTwinState } from "../../ports/twin-state/memory.ts";
-import type { NamedTurn, TurnsAnswer } from "../device/turns-wire.ts";
-import { type DistributedHost, openDistributedHost } from "./distributed.ts";
+import type { DistributedHost } from "./distributed.ts";
 
-/** What hosts share, and how it fails next. */
-type World = {
-  readonly database: MemoryTwinDatabase;
-  readonly log: MemoryRecordLog;
-  readonly soft: MemorySoftStorage;
-  readonly sent: DownlinkMessage[];
-  nowMs: number;
-  failCommit: "before" | "after" | null;
-};
-
-const newWorld = (): World => ({
-  database: memoryTwinDatabase(),
-  log: openMemoryRecordLog(),
-  soft: memorySoftStorage(),
-  sent: [],
-  nowMs: 1_700_000_000_000,
-  failCommit: null,
-});
-
-let hosts = 0;
-
-function openHost(
-  world: World,
-  more: { policy?: TwinPolicy; publishMs?: number; wake?: (device: string) => Promise<unknown> } = {},
-): DistributedHost {
-  hosts += 1;
-  const store = openMemoryTwinState(world.database, { host: `host-${hosts}`, now: () => world.nowMs });
-  return openDistributedHost({
-    store: {
-      ...store,
-      async commit(writes) {
-        const failure = world.failCommit;
-        world.failCommit = null;
-        if (failure === "before") throw new Error("the database is away");
-        const outcomes = await store.commit(writes);
-        if (failure === "after") throw new Error("the answer was lost");
-        return outcomes;
-      },
-    },
-    publisher: slowed(world.log.openPublisher(), more.publishMs ?? 0),
-    soft: openMemorySoftState(world.soft),
-    downlink: { publish: async (message) => void world.sent.push(message), connected: true, close: async () => {} },
-    now: () => world.nowMs,
-    policyOf: () => more.policy ?? defaultPolicy,
-    openRegistry: true,
-    flushMs: 0,
-    softMs: 0,
-    idleMs: 600_000,
-    wake: more.wake ?? (async () => {}),
-    logger: { error: () => {}, warn: () => {} },
-  });
-}
-
-function slowed(publisher: RecordPublisher, ms: number): RecordPublisher {
-  if (ms === 0) return publisher;
-  return { ...publisher, publish: async (records) => pause(ms).then(() => publisher.publish(records)) };
-}
-
-let turnCount = 0;
-const named = (input: TwinInput, more: Partial<NamedTurn> = {}): NamedTurn => {
-  turnCount += 1;
-  return { turn: `t${turnCount}`, digest: 0, redelivered: false, input, ...more };
-};
-const telemetry = (seq: number): TwinInput => ({
-  kind: "telemetry",
-  topic: "devices/pump-4/telemetry",
-  payload: new TextEncoder().encode(
-    JSON.stringify({ ts: 1_700_000_000_000 + seq, boot: "b", seq, readings: { t: seq } }),
-  ),
-  session: null,
-});
-const report = (value: number): TwinInput => ({
-  kind: "shadow",
-  shadow: "",
-  request: { kind: "update", payload: new TextEncoder().encode(JSON.stringify({ state: { reported: { value } } })) },
-  by: "device",
-  session: null,
-});
-const read: TwinInput = { kind: "read" };
-
-function repliesOf(answer: TurnsAnswer): readonly Reply[] {
-  if (answer.kind !== "replies") throw new Error(`the turns were not taken: ${answer.why}`);
-  return answer.replies;
-}
-const one = async (host: DistributedHost, input: TwinInput, device = "pump-4") =>
-  repliesOf(await host.turns(device, [named(input)]))[0]!;
-const twinOf = async (host: DistributedHost, device = "pump-4") => {
-  const reply = await one(host, read, device);
-  if (reply.kind !== "twin") throw new Error(`${device} is ${reply.kind}`);
-  return reply.twin;
-};
-/** What readers of the log keep: each record once, without the small talk. */
-const logged = (world: World, topic: LogTopic, device = "pump-4"): LoggedRecord[] => {
-  const seen = new Set<string>();
-  return world.log.records(topic).filter((record) => {
-    if (record.device !== device || record.record.kind === "seen" || seen.has(record.id)) return false;
-    seen.add(record.id);
-    return true;
-  });
-};
-const pause = (ms = 5) => new Promise((resolve) => setTimeout(resolve, ms));
+import {
+  logged,
+  named,
+  newWorld,
+  one,
+  openHost,
+  pause,
+  repliesOf,
+  report,
+  telemetry,
+  twinOf,
+} from "./distributed-testing.ts";
 
 describe("a host of device twins", () => {
   test("telemetry is answered when the log has it, and what is stored is answered when the store has it", async () => {
@@ -303,104 +206,4 @@ describe("a host of device twins", () => {
     expect(world.sent.map(({ topic }) => topic)).toEqual(["devices/pump-4/commands"]);
     await host.close();
   });
-});
-
-type Step =
-  | { readonly kind: "telemetry" | "report"; readonly device: number; readonly again: boolean }
-  | { readonly kind: "move"; readonly device: number; readonly told: boolean }
-  | { readonly kind: "crash"; readonly host: number }
-  | { readonly kind: "failCommit"; readonly how: "before" | "after" }
-  | { readonly kind: "failPublish"; readonly stored: "nothing" | "all" }
-  | { readonly kind: "pause" };
-
-const device = fc.nat({ max: 1 });
-const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("telemetry" as const), device, again: fc.boolean() }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant("report" as const), device, again: fc.boolean() }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constant("move" as const), device, told: fc.boolean() }) },
-  fc.record({ kind: fc.constant("crash" as const), host: fc.nat({ max: 1 }) }),
-  fc.record({ kind: fc.constant("failCommit" as const), how: fc.constantFrom("before" as const, "after" as const) }),
-  fc.record({ kind: fc.constant("failPublish" as const), stored: fc.constantFrom("nothing" as const, "all" as const) }),
-  fc.record({ kind: fc.constant("pause" as const) }),
-);
-
-test("whatever dies, moves or fails, each message that was answered is in the log, and has one effect", async () => {
-  await fc.assert(
-    fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-      const world = newWorld();
-      const running = [openHost(world), openHost(world)];
-      const left: DistributedHost[] = [];
-      const devices = ["a", "b"];
-      const place = [0, 1];
-      const sent = devices.map(() => ({ readings: 0, reports: 0 }));
-      /** As a gateway does: until it is answered. */
-      const deliver = async (to: number, turn: NamedTurn) => {
-        for (let tries = 0; tries < 20; tries += 1) {
-          const answer = await running[place[to]!]!.turns(devices[to]!, [turn]);
-          if (answer.kind === "replies") return;
-        }
-        throw new Error("never answered");
-      };
-      for (const [index, next] of steps.entries()) {
-        world.nowMs += 10;
-        switch (next.kind) {
-          case "telemetry": {
-            sent[next.device]!.readings += 1;
-            const input = telemetry(sent[next.device]!.readings);
-            await deliver(next.device, named(input));
-            if (next.again) await deliver(next.device, named(input, { redelivered: true }));
-            break;
-          }
-          case "report": {
-            sent[next.device]!.reports += 1;
-            const digest = hash53(`${index}`);
-            const turn = named(report(sent[next.device]!.reports), { digest });
-            await deliver(next.device, turn);
-            if (next.again) await deliver(next.device, { ...turn, turn: `${turn.turn}-again`, redelivered: true });
-            break;
-          }
-          case "move": {
-            const from = running[place[next.device]!]!;
-            place[next.device] = 1 - place[next.device]!;
-            // Whoever lost a twin without being told learns that its sidecar was away, or that it stood still itself,
-            // before it is asked again.
-            if (next.told) from.deactivated(devices[next.device]!);
-            else from.doubtAll();
-            break;
-          }
-          case "crash":
-            // It stays as it is and is never asked again, as a process that was stopped in the middle.
-            left.push(running[next.host]!);
-            running[next.host] = openHost(world);
-            break;
-          case "failCommit":
-            world.failCommit = next.how;
-            break;
-          case "failPublish":
-            world.log.failNextPublish(next.stored);
-            break;
-          case "pause":
-            await pause(1);
-        }
-      }
-      world.failCommit = null;
-      for (const [index, name] of devices.entries()) {
-        if (sent[index]!.reports > 0) {
-          const { shadows } = await twinOf(running[place[index]!]!, name);
-          expect(shadows[""]).toMatchObject({ version: sent[index]!.reports });
-        }
-      }
-      await Promise.all([...running, ...left].map((host) => host.close()));
-      for (const [index, name] of devices.entries()) {
-        const times = logged(world, "iot-telemetry", name).map(({ record }) => "tsMs" in record && record.tsMs);
-        expect(times.sort()).toEqual(Array.from({ length: sent[index]!.readings }, (_, at) => 1_700_000_000_001 + at));
-        const versions = logged(world, "device-events", name).flatMap(({ record }) =>
-          record.kind === "shadowUpdated" ? [record.version] : [],
-        );
-        expect(versions).toEqual(Array.from({ length: sent[index]!.reports }, (_, at) => at + 1));
-      }
-      expect(world.database.outbox).toEqual([]);
-    }),
-    { numRuns: Number(process.env.DOPPEL_PROPERTY_RUNS ?? 60) },
-  );
 });

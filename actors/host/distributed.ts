@@ -97,8 +97,6 @@ const relayMs = 5_000;
 const closeMs = 5_000;
 /** A caller that gave up asks again while its first call still waits: two are enough. */
 const maxQueued = 3;
-const maxWritesPerCommit = 500;
-const commitsAtATime = 3;
 
 export function openDistributedHost(options: DistributedHostOptions): DistributedHost {
   return new Host(options);
@@ -140,8 +138,6 @@ class Host implements DistributedHost {
     this.#commit = new DurableCommit({
       store,
       flushMs: options.flushMs,
-      maxWrites: maxWritesPerCommit,
-      concurrency: commitsAtATime,
       observe: options.observeCommit ?? (() => {}),
     });
     this.#soft = new SoftWriter(soft, options.softMs);

@@ -3,9 +3,10 @@ import type { TwinStateStore, TwinWrite } from "../../ports/twin-state/port.ts";
 export type DurableCommitOptions = {
   readonly store: Pick<TwinStateStore, "commit">;
   readonly flushMs: number;
-  readonly maxWrites: number;
-  /** Commits under way at a time. */
-  readonly concurrency: number;
+  /** 500 */
+  readonly maxWrites?: number;
+  /** Commits under way at a time; 3. */
+  readonly concurrency?: number;
   readonly observe: (seconds: number, writes: number) => void;
 };
 
@@ -47,7 +48,7 @@ export class DurableCommit {
   }
 
   #flush(): void {
-    const { concurrency, maxWrites } = this.#options;
+    const { concurrency = 3, maxWrites = 500 } = this.#options;
     while (this.#waiting.length > 0 && this.#underWay < concurrency) {
       if (this.#underWay > 0 && this.#waiting.length < largeCommit) return;
       this.#underWay += 1;

@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { noMetrics } from "../../core/device/metrics.ts";
 import type { CommandMoved, ShadowUpdated, TwinRecord } from "../../core/device/records.ts";
 import { check } from "./checker.ts";
-import { type ApiTwin, type Facts, type Logged, type ViolationKind, violationKinds } from "./facts.ts";
+import { type Facts, type ViolationKind, violationKinds } from "./facts.ts";
 import { healthyFacts } from "./facts-fixture.ts";
+import { again, altered, withCheckpoint, withMove, without, withShadow, withTwin } from "./planting.ts";
 
 /** A fault as it would show in the facts. Journals are made anew for each test, so they may be changed. */
 type Planted = { readonly kind: ViolationKind; readonly fault: string; readonly plant: (facts: Facts) => Facts };
@@ -354,51 +355,4 @@ function isMove(record: TwinRecord): record is CommandMoved {
 
 function isAnnouncement(record: TwinRecord): boolean {
   return record.kind === "presence" && record.announced?.status === "online";
-}
-
-/** Without the first such record; offsets are closed up, so that only its content is missing. */
-function without(facts: Facts, which: (record: TwinRecord) => boolean): Facts {
-  const index = facts.log.findIndex(({ record }) => which(record));
-  const log = facts.log.toSpliced(index, 1).map((logged, offset) => ({ ...logged, offset }));
-  return { ...facts, log, logEnd: log.length };
-}
-
-/** The first such record once more, at the log's end. */
-function again(facts: Facts, which: (record: TwinRecord) => boolean): Logged {
-  return { ...facts.log.find(({ record }) => which(record))!, offset: facts.logEnd };
-}
-
-function altered<Kind extends TwinRecord>(
-  facts: Facts,
-  which: (record: TwinRecord) => record is Kind,
-  change: (record: Kind) => Kind,
-): Facts {
-  const index = facts.log.findIndex(({ record }) => which(record));
-  const logged = facts.log[index]!;
-  return { ...facts, log: facts.log.with(index, { ...logged, record: change(logged.record as Kind) }) };
-}
-
-function withMove(facts: Facts, move: Pick<CommandMoved, "command" | "to">): Facts {
-  const { atMs } = facts.log.at(-1)!.record;
-  const record: TwinRecord = { kind: "commandMoved", atMs, ...move };
-  return { ...facts, log: [...facts.log, { offset: facts.logEnd, device: "there", record }], logEnd: facts.logEnd + 1 };
-}
-
-function withTwin(facts: Facts, device: string, change: (twin: ApiTwin) => ApiTwin): Facts {
-  const twins = new Map([...facts.api.twins, [device, change(facts.api.twins.get(device)!)]]);
-  return { ...facts, api: { ...facts.api, twins } };
-}
-
-type ShownShadow = ApiTwin["shadows"][string];
-
-function withShadow(facts: Facts, change: (shadow: ShownShadow) => ShownShadow): Facts {
-  return withTwin(facts, "there", (twin) => ({ ...twin, shadows: { "": change(twin.shadows[""]!) } }));
-}
-
-type Stored = Facts["checkpoints"] extends ReadonlyMap<string, infer Checkpoint> ? Checkpoint : never;
-
-function withCheckpoint(facts: Facts, change: (checkpoint: Stored) => Partial<Stored>): Facts {
-  const checkpoint = facts.checkpoints.get("there")!;
-  const changed = { ...checkpoint, ...change(checkpoint) };
-  return { ...facts, replayFrom: 0, checkpoints: new Map([...facts.checkpoints, ["there", changed]]) };
 }
