@@ -142,7 +142,8 @@ async function archiveClasses(into: string, classPath: string, say: Say): Promis
 
 /** 22 characters of URL-safe base64, as Kafka wants it. */
 export function randomClusterId(): string {
-  return randomBytes(16).toString("base64url");
+  const id = randomBytes(16).toString("base64url");
+  return id.startsWith("-") ? randomClusterId() : id; // Kafka's tool would take it for an option
 }
 
 type Outcome = { code: number | null; output: string };
