@@ -142,8 +142,10 @@ describe("a device", () => {
       await leaves(doppel, "flap", device);
       expect(await twin("flap")).toMatchObject({ status: "offline", flapping: true });
     });
-    const marks = (await presenceEvents("flap", "disconnected")).flatMap(({ flapping }) => flapping ?? []);
-    expect(marks).toEqual(["started"]);
+    await eventually(async () => {
+      const marks = (await presenceEvents("flap", "disconnected")).flatMap(({ flapping }) => flapping ?? []);
+      expect(marks).toEqual(["started"]);
+    });
     await eventually(async () => expect(await twin("flap")).toMatchObject({ flapping: false }));
   });
 });
