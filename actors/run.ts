@@ -1,24 +1,22 @@
 /**
  * The actors role: hosts device twins and deadline sweepers for its Dapr sidecar. Wires, and decides nothing.
  */
-import { randomBytes } from "node:crypto";
 import { policyWith } from "../core/device/policy.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { openPolicies, watchPolicies } from "../ports/device-types/policies.ts";
 import { openPostgresDeviceTypes } from "../ports/device-types/postgres.ts";
-import { openMqttDownlink } from "../ports/downlink/mqtt.ts";
 import { openRoleServer } from "../ports/http-health/server.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";
 import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
-import { openPool } from "../ports/postgres/pool.ts";
 import { openKafkaPublisher } from "../ports/record-log/kafka-publisher.ts";
 import { openRedisSoftState } from "../ports/soft-state/redis.ts";
 import { openPostgresTwinState } from "../ports/twin-state/postgres.ts";
 import { safetyOf } from "../role-config.ts";
+import { memberId, openRoleDownlink, openRolePool } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
-import { openTwinClient } from "./device/client.ts";
+import { openSidecarTwins } from "./device/sidecar-client.ts";
 import { decodeTurns, deviceTwin, encodeAnswer } from "./device/turns-wire.ts";
 import { openActorCallbacks } from "./host/dapr/callbacks.ts";
 import { openDaprClient } from "./host/dapr/client.ts";
@@ -40,15 +38,11 @@ const wakesAtATime = 32;
 export async function runActors({ config, logger }: RoleOptions<"actors">): Promise<RunningRole> {
   const closers = openClosers(logger);
   const startedAtMs = Date.now();
-  const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  const id = memberId(config.name, startedAtMs);
   const sidecarUrl = `http://127.0.0.1:${config.daprHttpPort}`;
   let ready = false;
   try {
-    const pool = openPool(config.databaseUrl, {
-      max: config.databaseConnections,
-      name: id,
-      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
-    });
+    const pool = openRolePool(config, id, logger);
     closers.add(() => pool.end());
     const policies = await openPolicies(
       policyWith({ silenceMs: config.silenceSeconds * 1_000, graceMs: config.graceSeconds * 1_000 }),
@@ -66,25 +60,15 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
       onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not take records"),
     });
     closers.add(() => publisher.close());
-    const downlink = openMqttDownlink({
-      url: config.mqttUrl,
-      username: config.mqttUsername,
-      password: config.mqttPassword,
-      connections: config.downlinkConnections,
-      clientIdPrefix: `doppel-${id}`,
-      log: logger,
-    });
+    const downlink = openRoleDownlink(config, id, logger);
     closers.add(() => downlink.close());
     const sidecar = openDaprClient({
       httpUrl: `http://127.0.0.1:${config.daprHttpPort}`,
       connections: wakesAtATime * 2,
     });
     closers.add(() => sidecar.close());
-    const waker = openTwinClient({
-      call: (device, body, timeoutMs) => sidecar.invoke(deviceTwin.type, device, deviceTwin.turns, body, { timeoutMs }),
+    const waker = openSidecarTwins(sidecar, {
       callerId: id,
-      now: Date.now,
-      random: Math.random,
       batchMs: 1,
       maxBatch: 10,
       concurrency: wakesAtATime,

@@ -1,9 +1,9 @@
 /** The apis role: API, live view and dashboard over twins that live on other hosts. Wires, and decides nothing. */
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openTwinClient } from "../actors/device/client.ts";
-import { deviceTwin, twinUnreadable } from "../actors/device/turns-wire.ts";
+import { openSidecarTwins } from "../actors/device/sidecar-client.ts";
+import { twinUnreadable } from "../actors/device/turns-wire.ts";
 import { openDaprAdmin } from "../actors/host/dapr/admin.ts";
 import { openDaprClient } from "../actors/host/dapr/client.ts";
 import type { TwinHost } from "../actors/host/port.ts";
@@ -16,16 +16,15 @@ import { meterGateway } from "../gateways/mqtt/meter.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { openPostgresCredentials } from "../ports/credentials/postgres.ts";
 import { openPostgresDeviceTypes } from "../ports/device-types/postgres.ts";
-import { openMqttDownlink } from "../ports/downlink/mqtt.ts";
 import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";
 import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
-import { openPool } from "../ports/postgres/pool.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { safetyOf } from "../role-config.ts";
+import { memberId, openRoleDownlink, openRolePool } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openClusterView } from "./distributed-cluster.ts";
 import { openLiveFeed } from "./live-feed.ts";
@@ -42,14 +41,10 @@ const adminTimeoutMs = 1_500;
 export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<RunningRole> {
   const closers = openClosers(logger);
   const startedAtMs = Date.now();
-  const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  const id = memberId(config.name, startedAtMs);
   const sidecarUrl = `http://127.0.0.1:${config.daprHttpPort}`;
   try {
-    const pool = openPool(config.databaseUrl, {
-      max: config.databaseConnections,
-      name: id,
-      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
-    });
+    const pool = openRolePool(config, id, logger);
     closers.add(() => pool.end());
     const fleet = await openPostgresFleetIndex(pool);
     const series = await openPostgresTimeSeries(pool);
@@ -61,11 +56,8 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
 
     const sidecar = openDaprClient({ httpUrl: sidecarUrl, connections: callsAtATime });
     closers.add(() => sidecar.close());
-    const client = openTwinClient({
-      call: (device, body, timeoutMs) => sidecar.invoke(deviceTwin.type, device, deviceTwin.turns, body, { timeoutMs }),
+    const client = openSidecarTwins(sidecar, {
       callerId: id,
-      now: Date.now,
-      random: Math.random,
       batchMs: config.batchMs,
       maxBatch: config.batchMessages,
       concurrency: callsAtATime,
@@ -73,14 +65,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
       giveUpMs,
     });
     closers.add(() => client.close());
-    const downlink = openMqttDownlink({
-      url: config.mqttUrl,
-      username: config.mqttUsername,
-      password: config.mqttPassword,
-      connections: config.downlinkConnections,
-      clientIdPrefix: `doppel-${id}`,
-      log: logger,
-    });
+    const downlink = openRoleDownlink(config, id, logger);
     closers.add(() => downlink.close());
     const source = openKafkaSource({
       brokers: config.kafkaBrokers,

@@ -1,11 +1,8 @@
 /** The gateways role: takes what devices say from the broker to their twins, and tells the broker who may connect. */
-import { randomBytes } from "node:crypto";
-import { openTwinClient } from "../actors/device/client.ts";
-import { deviceTwin } from "../actors/device/turns-wire.ts";
+import { openSidecarTwins } from "../actors/device/sidecar-client.ts";
 import { openDaprClient } from "../actors/host/dapr/client.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { openPostgresCredentials } from "../ports/credentials/postgres.ts";
-import { openMqttDownlink } from "../ports/downlink/mqtt.ts";
 import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
 import { openRoleServer } from "../ports/http-health/server.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";
@@ -13,8 +10,8 @@ import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { withAdvisoryLock } from "../ports/postgres/advisory-lock.ts";
-import { openPool } from "../ports/postgres/pool.ts";
 import { safetyOf } from "../role-config.ts";
+import { memberId, openRoleDownlink, openRolePool } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { emqxAuthn } from "./http/emqx-authn.ts";
 import { brokerMessages } from "./mqtt/emqx/broker-messages.ts";
@@ -29,24 +26,17 @@ const giveUpMs = 10_000;
 export async function runGateway({ config, logger }: RoleOptions<"gateways">): Promise<RunningRole> {
   const closers = openClosers(logger);
   const startedAtMs = Date.now();
-  const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  const id = memberId(config.name, startedAtMs);
   let ready = false;
   try {
-    const pool = openPool(config.databaseUrl, {
-      max: config.databaseConnections,
-      name: id,
-      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
-    });
+    const pool = openRolePool(config, id, logger);
     closers.add(() => pool.end());
     const membership = await openPostgresMembership(pool);
     const credentials = await openPostgresCredentials(pool);
     const sidecar = openDaprClient({ httpUrl: `http://127.0.0.1:${config.daprHttpPort}`, connections: callsAtATime });
     closers.add(() => sidecar.close());
-    const client = openTwinClient({
-      call: (device, body, timeoutMs) => sidecar.invoke(deviceTwin.type, device, deviceTwin.turns, body, { timeoutMs }),
+    const client = openSidecarTwins(sidecar, {
       callerId: id,
-      now: Date.now,
-      random: Math.random,
       batchMs: config.batchMs,
       maxBatch: config.batchMessages,
       concurrency: callsAtATime,
@@ -54,14 +44,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
       giveUpMs,
     });
     closers.add(() => client.close());
-    const downlink = openMqttDownlink({
-      url: config.mqttUrl,
-      username: config.mqttUsername,
-      password: config.mqttPassword,
-      connections: config.downlinkConnections,
-      clientIdPrefix: `doppel-${id}`,
-      log: logger,
-    });
+    const downlink = openRoleDownlink(config, id, logger);
     closers.add(() => downlink.close());
 
     const metrics = openMetrics();

@@ -1,5 +1,4 @@
 /** The sinks role: Kafka's records into the tables of PostgreSQL. Wires, and decides nothing. */
-import { randomBytes } from "node:crypto";
 import packageJson from "../package.json" with { type: "json" };
 import { openRoleServer } from "../ports/http-health/server.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";
@@ -8,6 +7,7 @@ import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openPool } from "../ports/postgres/pool.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
+import { memberId } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openSinks } from "./distributed.ts";
 import { watchLag } from "./lag.ts";
@@ -19,7 +19,7 @@ const lagMs = 2_000;
 export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promise<RunningRole> {
   const closers = openClosers(logger);
   const startedAtMs = Date.now();
-  const id = `${config.name}-${startedAtMs.toString(36)}${randomBytes(3).toString("hex")}`;
+  const id = memberId(config.name, startedAtMs);
   try {
     const source = openKafkaSource({
       brokers: config.kafkaBrokers,
