@@ -1,5 +1,5 @@
 import mqtt from "mqtt";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { NativeMosquitto } from "../../deploy/native/mosquitto.ts";
 import { mosquittoIsHere, testMosquitto } from "../../deploy/native/testing.ts";
 import { downlinkContract, type Heard, type OpenedDownlink } from "./contract.ts";
@@ -75,6 +75,8 @@ describe.skipIf(!mosquittoIsHere)("over MQTT", () => {
     const { port, leave, close } = await open({ maxWaiting: 3, connections: 1, timeoutMs: 500 });
     onTestFinished(close);
     await leave();
+    // A broker's end is heard a moment later: until then QoS 0 is handed to the socket, as sent.
+    await vi.waitUntil(() => !port.connected);
     const outcomes = await Promise.allSettled(
       Array.from({ length: 5 }, (_, n) => port.publish({ topic: "devices/a/commands", payload: `${n}`, qos: 0 })),
     );
