@@ -14,7 +14,13 @@ export type TwinRecord =
   | { readonly kind: "registrationChanged"; readonly atMs: number; readonly registration: Registration }
   | { readonly kind: "deregistered"; readonly atMs: number }
   | PresenceChanged
-  | { readonly kind: "seen"; readonly atMs: number; readonly why: "heartbeat" | "duplicate" | "request" }
+  | {
+      readonly kind: "seen";
+      readonly atMs: number;
+      readonly why: "heartbeat" | "duplicate" | "request";
+      /** Duplicates that one payload held; absent: 1. */
+      readonly count?: number;
+    }
   /** The session has subscribed to its commands topic: commands can be sent to it from now on. */
   | { readonly kind: "listening"; readonly atMs: number; readonly session: string }
   | TelemetryAccepted
@@ -45,6 +51,13 @@ export type TelemetryAccepted = {
   readonly readings: Readings;
   readonly tags?: Readonly<Record<string, string>>;
   readonly identity: MessageIdentity;
+  /** As the device was registered then; absent: "default" and "". */
+  readonly type?: string;
+  readonly region?: string;
+  /** Names of the quality rules that a metric broke and that only flag, by metric; "" is the message as a whole. */
+  readonly flags?: Readonly<Record<string, readonly string[]>>;
+  /** Of the metrics under a stuck-sensor rule: since when (tsMs) each has had its value. */
+  readonly unchangedSince?: Readonly<Record<string, number>>;
 };
 
 /** A message that could not be processed, kept whole (up to the packet limit) with its reason. */
@@ -58,6 +71,11 @@ export type DeadLettered = {
   readonly detail: string;
   readonly payload: string;
   readonly encoding: "utf8" | "base64";
+  /** As the device was registered then; absent: "default" and "". */
+  readonly type?: string;
+  readonly region?: string;
+  /** The quality rules that put it in quarantine (reason "quarantined"): a metric, "" for the message as a whole. */
+  readonly broken?: readonly { readonly rule: string; readonly metric: string }[];
 };
 
 export type ShadowUpdated = {

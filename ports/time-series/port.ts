@@ -1,3 +1,6 @@
+import type { SeriesStats, StatsBucket } from "../../core/history/stats.ts";
+import type { BucketGrid } from "./buckets.ts";
+
 /** One reading on its way to the time series. */
 export type SeriesRow = {
   readonly device: string;
@@ -8,32 +11,47 @@ export type SeriesRow = {
   readonly receivedAtMs: number;
   /** Offset of the record in its log: with device and metric it names the row (a device's telemetry is in one log). */
   readonly offset: number;
+  /** Quality rules that have flagged it, those of its message among them; null: none. */
+  readonly flags: readonly string[] | null;
+  /** Device type and region at the time: "default" and "" where nothing else was known. */
+  readonly type: string;
+  readonly region: string;
 };
 
-export type SeriesQuery = {
+/** One reading as it comes back; (tsMs, offset) names it among those of its device and metric. */
+export type SeriesReading = {
+  readonly tsMs: number;
+  readonly offset: number;
+  readonly value: number | boolean | string;
+  readonly flags: readonly string[] | null;
+};
+
+/** A metric of a device in a range of times (by the devices' clocks). */
+export type SeriesRange = {
   readonly device: string;
   readonly metric: string;
   /** Inclusive. */
   readonly fromMs: number;
   /** Exclusive. */
   readonly toMs: number;
-  /** 1 to 10,000. More readings than this come back as buckets. */
-  readonly maxPoints: number;
 };
 
-export type Bucket = {
-  readonly tsMs: number;
-  readonly count: number;
-  readonly avg: number;
-  readonly min: number;
-  readonly max: number;
-};
+export type Resolution = "minute" | "hour";
+export const resolutionMs: Readonly<Record<Resolution, number>> = { minute: 60_000, hour: 3_600_000 };
 
-export type SeriesAnswer =
-  /** Every reading, oldest first; equal times in the order of arrival. */
-  | { readonly kind: "raw"; readonly points: { readonly tsMs: number; readonly value: number | boolean | string }[] }
-  /** Numbers (and booleans as 0 and 1) in buckets of `bucketMs`, empty ones left out. Strings have no buckets: the newest `maxPoints` come raw. */
-  | { readonly kind: "buckets"; readonly bucketMs: number; readonly points: Bucket[] };
+/** What a query has to know to put an answer together; valid for a range that it asks for. */
+export type Coverage = {
+  /** From here on all readings of the device are in the time series; of earlier ones some are, all are in the archive. */
+  readonly rawFromMs: number;
+  /** Aggregates are complete before this time, but for what `dirty` names. A whole hour. */
+  readonly aggregatedToMs: number;
+  /** Since when there are aggregates of each resolution; -Infinity: since ever. */
+  readonly aggregatesFromMs: Readonly<Record<Resolution, number>>;
+  /** Starts of hours (UTC) in the range whose aggregates do not have late readings yet: the readings themselves do. */
+  readonly dirtyHours: readonly number[];
+  /** Grows with each change of what the metric has before `aggregatedToMs`: an answer for such times holds until then. */
+  readonly version: number;
+};
 
 /** A step of a consumer of a log: from the offset it stood at to the one where it goes on. */
 export type Progress = {
@@ -41,6 +59,27 @@ export type Progress = {
   readonly to: number;
   /** Which log, "iot-telemetry/3": absent, the one of the embedded mode. */
   readonly partition?: string;
+};
+
+// Until every reader asks the history service: SeriesQuery, SeriesAnswer and `query` go then.
+export type SeriesQuery = SeriesRange & { readonly maxPoints: number };
+export type Bucket = {
+  readonly tsMs: number;
+  readonly count: number;
+  readonly avg: number;
+  readonly min: number;
+  readonly max: number;
+};
+export type SeriesAnswer =
+  | { readonly kind: "raw"; readonly points: { readonly tsMs: number; readonly value: number | boolean | string }[] }
+  | { readonly kind: "buckets"; readonly bucketMs: number; readonly points: Bucket[] };
+
+/** How long readings and aggregates are kept, ms. */
+export type SeriesRetention = {
+  readonly keepMs: number;
+  /** Device types that differ. */
+  readonly keepMsOf: ReadonlyMap<string, number>;
+  readonly keepAggregatesMs: Readonly<Record<Resolution, number>>;
 };
 
 /**
@@ -53,6 +92,8 @@ export type Progress = {
  * S2 Two readings of one metric with the same time are two rows.
  * S3 Retention counts from a reading's own time for recent data, and from its arrival for history that was
  *    loaded late: nothing is dropped within `keepMs` of its arrival.
+ * S4 `refresh` may run at any time, in several processes, and again: aggregates are then those of all readings that were
+ *    ever written, late ones too, also when the readings themselves are no longer kept. Strings have none.
  */
 export interface TimeSeries {
   /** In the log of the embedded mode: 0 at first. */
@@ -60,12 +101,29 @@ export interface TimeSeries {
   /** In a partition; null: it has never been there. */
   progressIn(partition: string): Promise<number | null>;
   write(rows: readonly SeriesRow[], progress: Progress): Promise<void>;
+  /** Rows that are there already stay as they are: for what comes again outside of a consumer's order (replay). */
+  writeAgain(rows: readonly SeriesRow[]): Promise<{ readonly added: number }>;
+  coverage(range: SeriesRange & { readonly type: string }): Promise<Coverage>;
+  /** Readings, oldest first by (tsMs, offset): the newest `atMost` of the range. */
+  readings(range: SeriesRange, atMost: number): Promise<SeriesReading[]>;
+  /** How many readings the range has, counted to `atMost` and no further. */
+  count(range: SeriesRange, atMost: number): Promise<number>;
+  /** Statistics made from the readings, in the buckets of the grid; empty ones are left out; strings do not count. */
+  buckets(range: SeriesRange, grid: BucketGrid): Promise<StatsBucket[]>;
+  /** The same from aggregates: those that begin in the range, each in the bucket that holds its beginning. */
+  aggregated(range: SeriesRange, resolution: Resolution, grid: BucketGrid): Promise<StatsBucket[]>;
+  /** Of all that is kept for the device and metric: the times of the oldest and newest reading or aggregate; null: none. */
+  extent(device: string, metric: string): Promise<{ readonly firstMs: number; readonly lastMs: number } | null>;
   query(query: SeriesQuery): Promise<SeriesAnswer>;
   /** Names of the metrics that the device has ever sent (within retention), sorted. */
   metrics(device: string): Promise<string[]>;
+  /** Brings the aggregates up to `nowMs`, and late readings into them. Gives how many aggregates it wrote. */
+  refresh(nowMs: number): Promise<number>;
   /** Makes the partitions that the coming days need and drops what is past retention; gives the dropped ones' names. */
-  maintain(nowMs: number, keepMs: number): Promise<string[]>;
+  maintain(nowMs: number, retention: SeriesRetention): Promise<string[]>;
 }
+
+export type { SeriesStats, StatsBucket };
 
 /** Another writer moved the progress: read it again and go on from there. */
 export class StaleProgress extends Error {

@@ -1,0 +1,21 @@
+import type { LogTopic } from "../ports/record-log/port.ts";
+import type { Target } from "./consumer.ts";
+import type { PartitionTarget } from "./partition-sink.ts";
+
+/** Work of a sink besides its records. What fails is told and comes again. */
+export type Chore = {
+  readonly name: string;
+  readonly everyMs: number;
+  readonly run: (nowMs: number) => Promise<void>;
+};
+
+/**
+ * A sink, whichever log it reads. `progress` is that of the embedded log, `progressIn` that of a partition; both are asked
+ * anew after a failure, and when a partition comes (back) to this process: what was taken but not stored comes again then.
+ */
+export type SinkTarget = Target &
+  PartitionTarget & {
+    /** What it reads of Kafka; of the embedded log it gets every record. */
+    readonly topics: readonly LogTopic[];
+    readonly chores?: readonly Chore[];
+  };
