@@ -2,10 +2,13 @@ import type { LogTopic } from "../ports/record-log/port.ts";
 import type { Target } from "./consumer.ts";
 import type { PartitionTarget } from "./partition-sink.ts";
 
-/** Work of a sink besides its records. What fails is told and comes again. */
+/** Work of a sink besides its records. What fails is told, and tried again within a minute. */
 export type Chore = {
+  /** In health: "retention", "aggregates". */
   readonly name: string;
   readonly everyMs: number;
+  /** Also once before the sink's first record: what makes the tables ready for it. */
+  readonly first?: boolean;
   readonly run: (nowMs: number) => Promise<void>;
 };
 
@@ -18,4 +21,8 @@ export type SinkTarget = Target &
     /** What it reads of Kafka; of the embedded log it gets every record. */
     readonly topics: readonly LogTopic[];
     readonly chores?: readonly Chore[];
+    /** As `progressIn` ("": the embedded log), of a sink that gathers records: only looks, nothing begins anew. */
+    readonly storedIn?: (partition: string) => Promise<number | null>;
+    /** Stores what it has gathered, as far as that is quick; the process ends then. */
+    readonly close?: () => Promise<void>;
   };

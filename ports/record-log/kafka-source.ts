@@ -135,7 +135,7 @@ async function lagOf(consumer: LogConsumer, offsets: Offsets): ReturnType<Consum
     const kept = await offsets.ofTopic(topic);
     return Promise.all(
       [...kept].map(async ([partition, { low, end }]) => {
-        const progress = (await consumer.progress({ topic, partition })) ?? low;
+        const progress = (await (consumer.stored ?? consumer.progress)({ topic, partition })) ?? low;
         return { topic, partition, progress, end: Math.max(progress, end) }; // the end may be of a second ago
       }),
     );

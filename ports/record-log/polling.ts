@@ -67,7 +67,8 @@ export function consumptionOf(log: PollableLog, consumer: LogConsumer, stop: () 
       const partitions = consumer.topics.flatMap((topic) => log.partitions(topic));
       return Promise.all(
         partitions.map(async (partition) => {
-          const [progress, { low, end }] = [await consumer.progress(partition), await log.kept(partition)];
+          const stored = consumer.stored ?? consumer.progress;
+          const [progress, { low, end }] = [await stored(partition), await log.kept(partition)];
           return { ...partition, progress: progress ?? low, end };
         }),
       );

@@ -51,6 +51,8 @@ export type LogConsumer = {
   readonly topics: readonly LogTopic[];
   /** Where the consumer stands in the partition; null: it has never been there (it begins at the oldest record). */
   readonly progress: (partition: Partition) => Promise<number | null>;
+  /** The same for `lag`, where `progress` begins the partition anew; absent: `progress`. */
+  readonly stored?: (partition: Partition) => Promise<number | null>;
   /**
    * Takes a batch with its effect and its progress in one transaction. Batches of a partition come one after another.
    * When it rejects, the batch comes again after a pause, from the progress as it is stored then.
