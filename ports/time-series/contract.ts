@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { bucketStart } from "./buckets.ts";
+import { bucketStart } from "../../core/history/buckets.ts";
 import { type SeriesQuery, type SeriesRow, StaleProgress, type TimeSeries } from "./port.ts";
 
 export type Opened<Port> = { readonly port: Port; close(): Promise<void> };

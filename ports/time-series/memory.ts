@@ -1,4 +1,4 @@
-import { bucketGrid, bucketStart } from "./buckets.ts";
+import { bucketGrid, bucketStart } from "../../core/history/buckets.ts";
 import {
   type Bucket,
   type Progress,

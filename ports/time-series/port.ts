@@ -1,5 +1,6 @@
+import type { BucketGrid } from "../../core/history/buckets.ts";
+import { type Coverage, type Resolution, resolutionMs } from "../../core/history/coverage.ts";
 import type { SeriesStats, StatsBucket } from "../../core/history/stats.ts";
-import type { BucketGrid } from "./buckets.ts";
 
 /** One reading on its way to the time series. */
 export type SeriesRow = {
@@ -34,23 +35,6 @@ export type SeriesRange = {
   readonly fromMs: number;
   /** Exclusive. */
   readonly toMs: number;
-};
-
-export type Resolution = "minute" | "hour";
-export const resolutionMs: Readonly<Record<Resolution, number>> = { minute: 60_000, hour: 3_600_000 };
-
-/** What a query has to know to put an answer together; valid for a range that it asks for. */
-export type Coverage = {
-  /** From here on all readings of the device are in the time series; of earlier ones some are, all are in the archive. */
-  readonly rawFromMs: number;
-  /** Aggregates are complete before this time, but for what `dirty` names. A whole hour. */
-  readonly aggregatedToMs: number;
-  /** Since when there are aggregates of each resolution; -Infinity: since ever. */
-  readonly aggregatesFromMs: Readonly<Record<Resolution, number>>;
-  /** Starts of hours (UTC) in the range whose aggregates do not have late readings yet: the readings themselves do. */
-  readonly dirtyHours: readonly number[];
-  /** Grows with each change of what the metric has before `aggregatedToMs`: an answer for such times holds until then. */
-  readonly version: number;
 };
 
 /** A step of a consumer of a log: from the offset it stood at to the one where it goes on. */
@@ -123,7 +107,7 @@ export interface TimeSeries {
   maintain(nowMs: number, retention: SeriesRetention): Promise<string[]>;
 }
 
-export type { SeriesStats, StatsBucket };
+export { type Coverage, type Resolution, resolutionMs, type SeriesStats, type StatsBucket };
 
 /** Another writer moved the progress: read it again and go on from there. */
 export class StaleProgress extends Error {

@@ -5,7 +5,7 @@
 import { finished } from "node:stream/promises";
 import type { Pool } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
-import { type BucketGrid, bucketGrid } from "./buckets.ts";
+import { type BucketGrid, bucketGrid } from "../../core/history/buckets.ts";
 import { clustered, copyColumns, copyStream } from "./copy-rows.ts";
 import { maintainPartitions, telemetrySchema } from "./partitions.ts";
 import type { Bucket, Progress, SeriesAnswer, SeriesQuery, SeriesRow, TimeSeries } from "./port.ts";

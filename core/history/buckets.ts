@@ -1,6 +1,6 @@
 /**
  * Buckets for a chart: widths that people read easily, aligned so that the same range asked again gives the same
- * buckets. Pure; every implementation of the time series uses it.
+ * buckets. Pure; the implementations of the time series and the queries use it.
  */
 
 const second = 1_000;
