@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeEvent } from "./describe-event.ts";
+import { describeEvent, eventKey } from "./describe-event.ts";
 
 const event = (fields: Record<string, unknown> & { kind: string }) =>
   describeEvent({ offset: 1, device: "pump-4", at: "2026-11-21T12:00:00Z", ...fields });
@@ -39,4 +39,9 @@ test("commands that ended badly and refused messages stand out", () => {
 
 test("a kind that is new to the dashboard is shown by its name", () => {
   expect(event({ kind: "firmwareInstalled" })).toMatchObject({ title: "Firmware installed" });
+});
+
+test("two events of one offset in different logs are two", () => {
+  const shared = { offset: 7, device: "pump-4", at: "2026-11-21T12:00:00Z" };
+  expect(eventKey({ ...shared, kind: "deadLettered" })).not.toBe(eventKey({ ...shared, kind: "presence" }));
 });

@@ -67,3 +67,8 @@ function describeShadow(event: DeviceEvent): Described {
 function sentence(words: string): string {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+/** Names an event: each kind of log counts its offsets from the same numbers. */
+export function eventKey({ device, kind, offset }: DeviceEvent): string {
+  return `${device}/${kind}/${offset}`;
+}

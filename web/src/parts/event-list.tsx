@@ -1,6 +1,6 @@
 import { Link } from "wouter-preact";
 import type { DeviceEvent } from "../contract.ts";
-import { describeEvent } from "../describe-event.ts";
+import { describeEvent, eventKey } from "../describe-event.ts";
 import { Time } from "./time.tsx";
 
 /** Events, newest first; `of` names the devices unless all are of one. */
@@ -10,7 +10,7 @@ export function EventList(props: { events: DeviceEvent[]; withDevice: boolean })
       {props.events.map((event) => {
         const { tone, title, detail } = describeEvent(event);
         return (
-          <li key={`${event.device}/${event.offset}`} class={tone}>
+          <li key={eventKey(event)} class={tone}>
             <Time at={event.at} />
             {props.withDevice && (
               <Link class="id" href={`/devices/${encodeURIComponent(event.device)}`}>

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../api.ts";
 import type { DeviceEvent } from "../contract.ts";
-import { eventKinds } from "../describe-event.ts";
+import { eventKey, eventKinds } from "../describe-event.ts";
 import { asProblem, type Problem } from "../problem.ts";
 import { useLive, useThrottled } from "../use-live.ts";
 import { useResource } from "../use-resource.ts";
@@ -22,8 +22,8 @@ export function RecentEvents(props: { device?: string }) {
   });
 
   const first = newest.data?.items ?? [];
-  const seen = new Set(first.map((event) => `${event.device}/${event.offset}`));
-  const events = [...first, ...(older?.items ?? []).filter((event) => !seen.has(`${event.device}/${event.offset}`))];
+  const seen = new Set(first.map(eventKey));
+  const events = [...first, ...(older?.items ?? []).filter((event) => !seen.has(eventKey(event)))];
   const next = older ? older.next : (newest.data?.next ?? null);
   const more = () =>
     api.events({ ...about, cursor: next, limit: 50 }).then(
