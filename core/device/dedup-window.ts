@@ -1,8 +1,9 @@
 /**
  * Which messages of a device have been seen before, in bounded memory. Leaves naming a message's identity to telemetry.
  *
- * W1 Whatever is among the newest 1,024 sequence numbers of the newest two boots, or the newest 64 ids and hashes, is
- *    known exactly (ids by 53 bits of hash).
+ * W1 Whatever is among the newest 8,192 sequence numbers of the newest two boots (1,024 where the device names none), or
+ *    the newest 64 ids and hashes, is known exactly (ids by 53 bits of hash). So wide, since two gateways may take a
+ *    device's messages side by side, and what one of them has is thousands behind while it is busy.
  * W2 A number below the window is a duplicate only where the device names its boot: a counter that runs on within one
  *    boot proves it. Without a boot such a number says that the counter began anew, and the window follows it.
  * W3 The window is a value: `remember` leaves the old one as it was.
@@ -10,7 +11,9 @@
 import { hash53 } from "../hash.ts";
 import type { MessageIdentity } from "./telemetry.ts";
 
-export const windowSize = 1_024;
+/** Bits of a boot that the device names, and of a device that names none: its counter begins anew unseen. */
+export const windowSize = 8_192;
+export const namelessSize = 1_024;
 export const ringSize = 64;
 
 /** The sequence numbers of one boot. */
@@ -41,7 +44,7 @@ export function sawBefore(window: DedupWindow, identity: MessageIdentity): boole
   const { boot, seq } = identity;
   const known = sequenceFor(window, boot);
   if (known === null || seq > known.newest) return false;
-  if (known.newest - seq >= windowSize) return boot !== ""; // W2
+  if (known.newest - seq >= sizeOf(boot)) return boot !== ""; // W2
   return !isMissing(known, seq);
 }
 
@@ -96,7 +99,7 @@ function isMissing({ missing, base }: SequenceWindow, seq: number): boolean {
 
 /** A window that has seen `seq` only: what came before it may still come. */
 function begun(boot: string, seq: number): SequenceWindow {
-  const base = Math.max(0, seq - windowSize + 1);
+  const base = Math.max(0, seq - sizeOf(boot) + 1);
   return sequence(boot, seq, ones(seq - base), base);
 }
 
@@ -104,12 +107,12 @@ function withSeq(known: SequenceWindow, seq: number): SequenceWindow {
   const { boot, newest, missing, base } = known;
   if (seq > newest) {
     const skipped = seq - newest - 1;
-    if (skipped >= windowSize - 1) return begun(boot, seq);
+    if (skipped >= sizeOf(boot) - 1) return begun(boot, seq);
     if (skipped === 0) return trimmed(boot, seq, missing, base);
     if (missing === 0n) return sequence(boot, seq, ones(skipped), newest + 1);
     return trimmed(boot, seq, missing | (ones(skipped) << BigInt(newest + 1 - base)), base);
   }
-  if (newest - seq >= windowSize) return boot === "" ? begun(boot, seq) : known; // W2
+  if (newest - seq >= sizeOf(boot)) return boot === "" ? begun(boot, seq) : known; // W2
   return isMissing(known, seq) ? sequence(boot, newest, missing ^ (1n << BigInt(seq - base)), base) : known;
 }
 
@@ -117,9 +120,13 @@ function withSeq(known: SequenceWindow, seq: number): SequenceWindow {
 const trimmedAtOnce = 64;
 
 function trimmed(boot: string, newest: number, missing: bigint, base: number): SequenceWindow {
-  const below = newest - windowSize + 1 - base;
+  const below = newest - sizeOf(boot) + 1 - base;
   if (missing === 0n || below < trimmedAtOnce) return sequence(boot, newest, missing, base);
   return sequence(boot, newest, missing >> BigInt(below), base + below);
+}
+
+function sizeOf(boot: string): number {
+  return boot === "" ? namelessSize : windowSize;
 }
 
 function ones(count: number): bigint {

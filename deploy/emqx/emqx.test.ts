@@ -60,11 +60,14 @@ describe("deploy/emqx/emqx.conf", () => {
     });
   });
 
-  test("keeps presence in order per device, in the group that the gateways use for it", () => {
+  test("keeps what a device says in order, and its presence, in the groups that the gateways use", () => {
     const groups = new Set(upSubscriptions("doppel").map((filter) => filter.split("/")[1]));
     const ordered = Object.entries(at("broker/shared_subscription_group") as Record<string, Hocon>);
-    expect(ordered).toEqual([["doppel-presence", { strategy: "hash_topic" }]]);
-    expect(groups).toContain("doppel-presence");
+    expect(Object.fromEntries(ordered)).toEqual({
+      doppel: { strategy: "hash_clientid" },
+      "doppel-presence": { strategy: "hash_topic" },
+    });
+    expect(new Set(ordered.map(([group]) => group))).toEqual(groups);
   });
 
   test("tells of connections, their ends and subscriptions in a form that the gateways read", () => {
