@@ -20,6 +20,9 @@ export type TwinRecord =
       readonly why: "heartbeat" | "duplicate" | "request";
       /** Duplicates that one payload held; absent: 1. */
       readonly count?: number;
+      /** Of duplicates: as the device was registered then; absent: "default" and "". */
+      readonly type?: string;
+      readonly region?: string;
     }
   /** The session has subscribed to its commands topic: commands can be sent to it from now on. */
   | { readonly kind: "listening"; readonly atMs: number; readonly session: string }

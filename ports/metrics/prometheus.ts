@@ -25,7 +25,13 @@ export type Metrics = {
     label: string,
     read: () => Promise<Record<string, number>> | Record<string, number>,
   ): void;
+  /** Numbers under several labels, asked for at each scrape. Whoever gives them keeps them few. */
+  multiGauge(name: string, help: string, labels: readonly string[], read: () => readonly LabelledValue[]): void;
+  /** The same of what only grows. */
+  labelledCounter(name: string, help: string, labels: readonly string[], read: () => readonly LabelledValue[]): void;
 };
+
+export type LabelledValue = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
 
 /** A counter for the hot path: a number by label value, handed to the registry only when it is scraped. */
 export class Tally {
@@ -108,6 +114,24 @@ export function openMetrics(): Metrics {
         async collect() {
           this.reset();
           for (const [value, count] of Object.entries(await read())) this.set({ [label]: value }, count);
+        },
+      });
+    },
+    multiGauge(name, help, labelNames, read) {
+      new Gauge({
+        ...{ name, help, labelNames, registers },
+        collect() {
+          this.reset();
+          for (const { labels, value } of read()) this.set(labels, value);
+        },
+      });
+    },
+    labelledCounter(name, help, labelNames, read) {
+      new Counter({
+        ...{ name, help, labelNames, registers },
+        collect() {
+          this.reset();
+          for (const { labels, value } of read()) this.inc(labels, value);
         },
       });
     },
