@@ -6,6 +6,7 @@
  *     gateways say to each other is under a secret.
  */
 import { isLoopback } from "./core/loopback.ts";
+import { archiveOptions, archivePlace, clickhouseOption, seriesOptions } from "./history-options.ts";
 import { address, hostPorts, oneOf, orNothing, port, postgresUrl, text, url, whole } from "./option-values.ts";
 import {
   asksForHelp,
@@ -120,6 +121,10 @@ const options = {
   ),
   graceSeconds: option("DOPPEL_GRACE_SECONDS", "3", whole(1, 86_400), "a lost connection is announced after this time"),
   telemetryRetentionDays: option("DOPPEL_TELEMETRY_RETENTION_DAYS", "30", days, "how long readings are kept"),
+  ...seriesOptions,
+  archive: archivePlace("off"),
+  ...archiveOptions,
+  clickhouseUrl: clickhouseOption,
   eventRetentionDays: option("DOPPEL_EVENT_RETENTION_DAYS", "90", days, "how long device events are kept"),
   logRetentionDays: option("DOPPEL_LOG_RETENTION_DAYS", "7", days, "how long Kafka keeps records"),
   logLevel: option(
@@ -144,6 +149,7 @@ const broker = ["mqttUrl", "mqttUsername", "mqttPassword", "downlinkConnections"
 const callers = ["batchMs", "batchMessages", "daprHttpPort", "callTimeoutMs"] as const;
 const emqxApi = ["emqxApiUrl", "emqxApiKey", "emqxApiSecret"] as const;
 const entry = ["requireCredentials", "registry"] as const;
+const archive = ["archive", "s3Endpoint", "s3Region", "s3AccessKeyId", "s3SecretAccessKey"] as const;
 const policy = ["silenceSeconds", "graceSeconds"] as const;
 const logging = ["logLevel", "logFormat"] as const;
 
@@ -182,8 +188,36 @@ const roleOptions = {
     ...policy,
     ...logging,
   ],
-  sinks: [...serving, ...kafka, "telemetryRetentionDays", "eventRetentionDays", ...logging],
-  apis: [...serving, ...kafka, ...broker, ...callers, ...emqxApi, ...entry, ...policy, ...logging],
+  sinks: [
+    ...serving,
+    ...kafka,
+    "telemetryRetentionDays",
+    "minuteRetentionDays",
+    "hourRetentionDays",
+    "qualityRetentionDays",
+    "eventRetentionDays",
+    "timeSeries",
+    "compressAfterDays",
+    ...archive,
+    "archiveRows",
+    "archiveMinutes",
+    "archiveRetentionDays",
+    "clickhouseUrl",
+    ...logging,
+  ],
+  apis: [
+    ...serving,
+    ...kafka,
+    "redisUrl",
+    "timeSeries",
+    ...archive,
+    ...broker,
+    ...callers,
+    ...emqxApi,
+    ...entry,
+    ...policy,
+    ...logging,
+  ],
   topics: [...kafka, "kafkaPartitions", "kafkaReplication", "logRetentionDays", ...logging],
 } as const satisfies Record<string, readonly RoleOption[]>;
 

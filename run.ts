@@ -33,6 +33,7 @@ import { openPool } from "./ports/postgres/pool.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
 import { openPostgresTimeSeries } from "./ports/time-series/postgres.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
+import { sinksSettingsOf } from "./sinks/settings.ts";
 import { type Sinks, startSinks } from "./sinks/thread.ts";
 
 export type Running = {
@@ -128,8 +129,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
 
     const sinks = await startSinks({
       databaseUrl: url,
-      telemetryRetentionMs: config.telemetryRetentionDays * dayMs,
-      eventRetentionMs: config.eventRetentionDays * dayMs,
+      ...sinksSettingsOf(config, archivePlace(config)),
       logRetentionMs: config.logRetentionDays * dayMs,
       onWarning: (message) => logger.warn(message),
     });
@@ -180,7 +180,8 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         },
         cluster: () =>
           clusterOfOne({
-            ...{ host, fleet, series, startedAtMs, now: Date.now },
+            ...{ host, startedAtMs, now: Date.now },
+            sinks: { timeseries: series, fleet },
             id: nodeId,
             address: `http://${config.host}:${httpPort}`,
           }),
@@ -217,6 +218,12 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
 }
 
 const dayMs = 86_400_000;
+
+/** Null: there is to be none. */
+function archivePlace({ archive, dataDir }: Config): string | null {
+  if (archive === "off") return null;
+  return archive === "auto" ? join(dataDir, "archive") : archive;
+}
 
 /** A part that everything needs has ended, unasked. */
 export class PartEnded extends Error {
@@ -262,18 +269,17 @@ function withPolicies(host: TwinHost, policies: Policies): TwinHost {
 
 /** Whether the parts that the system hangs on work. */
 function probes(pool: Pool, host: TwinHost, sinks: Sinks): HealthProbe[] {
-  const sinkProbe = (name: keyof ReturnType<Sinks["stats"]>): HealthProbe => ({
+  const sinkProbe = (name: string): HealthProbe => ({
     name: `sink ${name}`,
     check: async () => {
-      const { error, lag } = sinks.stats()[name];
+      const { error, lag } = sinks.stats()[name]!;
       return { ok: error === null, detail: error ?? `${lag} records behind` };
     },
   });
   return [
     { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
     { name: "event log", check: async () => ({ ok: true, detail: `${host.stats().committedOffset} records` }) },
-    sinkProbe("timeseries"),
-    sinkProbe("fleet"),
+    ...Object.keys(sinks.stats()).map(sinkProbe),
   ];
 }
 

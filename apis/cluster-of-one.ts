@@ -1,23 +1,22 @@
 import type { TwinHost } from "../actors/host/port.ts";
 import packageJson from "../package.json" with { type: "json" };
-import type { FleetIndex } from "../ports/fleet-index/port.ts";
-import type { TimeSeries } from "../ports/time-series/port.ts";
 import type { ClusterState } from "./cluster.ts";
 
 /** The embedded system as a cluster: one member, which is everything. */
 export async function clusterOfOne(about: {
   readonly host: TwinHost;
-  readonly fleet: FleetIndex;
-  readonly series: TimeSeries;
+  /** Those that queries and lists hang on, by name. */
+  readonly sinks: Readonly<Record<string, { progress(): Promise<number> }>>;
   readonly now: () => number;
   readonly startedAtMs: number;
   readonly id: string;
   readonly address: string;
 }): Promise<ClusterState> {
-  const { host, fleet, series, now, startedAtMs, id, address } = about;
-  const [indexed, stored] = await Promise.all([fleet.progress(), series.progress()]);
+  const { host, sinks, now, startedAtMs, id, address } = about;
+  const progress = await Promise.all(
+    Object.entries(sinks).map(async ([name, sink]) => [name, await sink.progress()] as const),
+  );
   const { twinsInMemory, deadlines, pending, committedOffset } = host.stats();
-  const lag = (progress: number | null) => Math.max(0, committedOffset - (progress ?? 0));
   return {
     mode: "embedded",
     members: [
@@ -32,7 +31,7 @@ export async function clusterOfOne(about: {
       },
     ],
     twinsInMemory,
-    sinkLag: { timeseries: lag(stored), fleet: lag(indexed) },
+    sinkLag: Object.fromEntries(progress.map(([name, at]) => [name, Math.max(0, committedOffset - at)])),
     placement: null,
   };
 }

@@ -11,8 +11,8 @@ export type ClusterState = {
   readonly members: readonly SeenMember[];
   /** Over all hosts. */
   readonly twinsInMemory: number;
-  /** Records that are durable and not yet in queries and lists. */
-  readonly sinkLag: { readonly timeseries: number; readonly fleet: number };
+  /** By sink: records that are durable and not yet in queries and lists. */
+  readonly sinkLag: Readonly<Record<string, number>>;
   /** Dapr's placement as the sidecars see it; null where there is none. */
   readonly placement: { readonly connected: boolean; readonly version: string } | null;
 };
@@ -38,7 +38,7 @@ const ClusterView = z
     mode: z.enum(["embedded", "distributed"]),
     members: z.array(MemberView),
     twinsInMemory: z.int(),
-    sinkLag: z.object({ timeseries: z.int(), fleet: z.int() }),
+    sinkLag: z.record(z.string(), z.int()).openapi({ description: "By sink, in records of the log" }),
     placement: z.object({ connected: z.boolean(), version: z.string() }).nullable(),
     dependencies: z
       .record(z.string(), z.object({ ok: z.boolean(), detail: z.string().optional() }))

@@ -31,11 +31,7 @@ export function openClusterView(parts: {
       mode: "distributed",
       members,
       twinsInMemory: sumOf(members, "actors", "twins"),
-      sinkLag: {
-        // Each member of the group sees the lag of the whole group.
-        timeseries: Math.max(0, ...toldBy(members, "sinks", "lagTimeseries")),
-        fleet: Math.max(0, ...toldBy(members, "sinks", "lagFleet")),
-      },
+      sinkLag: sinkLagOf(members),
       placement,
     };
   }
@@ -61,6 +57,21 @@ export function openClusterView(parts: {
     }),
     stop: () => clearInterval(timer),
   };
+}
+
+/** What the archive has not stored yet waits to fill a file: queries do not miss it. */
+const gathering = new Set(["lagArchive"]);
+
+/** By sink. Each member of a group sees the lag of the whole group. */
+function sinkLagOf(members: readonly SeenMember[]): Record<string, number> {
+  const told = members.flatMap(({ role, alive, status }) => (role === "sinks" && alive ? Object.keys(status) : []));
+  const lags = [...new Set(told)].filter((what) => /^lag[A-Z]/.test(what) && !gathering.has(what));
+  return Object.fromEntries(
+    lags.map((what) => [
+      what.slice(3, 4).toLowerCase() + what.slice(4),
+      Math.max(0, ...toldBy(members, "sinks", what)),
+    ]),
+  );
 }
 
 function sumOf(members: readonly SeenMember[], role: SeenMember["role"], what: string): number {

@@ -10,7 +10,7 @@ export type Statistics = FleetStats & {
   /** By reason, since ever. */
   readonly deadLetters: Readonly<Record<string, number>>;
   /** Records that are committed and not yet in the projection. */
-  readonly sinkLag: { readonly timeseries: number; readonly fleet: number };
+  readonly sinkLag: Readonly<Record<string, number>>;
 };
 
 const windowSeconds = 5;

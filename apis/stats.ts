@@ -29,8 +29,8 @@ export const StatsView = z
     twinsInMemory: z.int(),
     deadLetters: z.record(z.string(), z.int()).openapi({ description: "By reason, since ever" }),
     sinkLag: z
-      .object({ timeseries: z.int(), fleet: z.int() })
-      .openapi({ description: "Records that are durable and not yet in queries and lists" }),
+      .record(z.string(), z.int())
+      .openapi({ description: "By sink: records that are durable and not yet in queries and lists" }),
   })
   .openapi("Stats", { example: exampleStats });
 

@@ -99,7 +99,14 @@ export async function openTestApi(
     publishFromApp: application.publishFromApp,
     endConnections: (_principal, reason) => disconnected.push(reason),
     cluster: () =>
-      clusterOfOne({ host, fleet, series, now, startedAtMs: now(), id: "test", address: "http://127.0.0.1" }),
+      clusterOfOne({
+        host,
+        sinks: { timeseries: series, fleet },
+        now,
+        startedAtMs: now(),
+        id: "test",
+        address: "http://127.0.0.1",
+      }),
     probes: [{ name: "log", check: async () => ({ ok: true }) }],
     metrics: { metrics: async () => "doppel_up 1\n", contentType: "text/plain; version=0.0.4; charset=utf-8" },
     now,

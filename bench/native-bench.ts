@@ -23,7 +23,7 @@ export type Cluster = {
     readonly alive: boolean;
     readonly status: Status;
   }[];
-  readonly sinkLag: { readonly timeseries: number; readonly fleet: number };
+  readonly sinkLag: Readonly<Record<string, number>>;
 };
 
 export async function startBenchSystem(

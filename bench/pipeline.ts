@@ -112,7 +112,7 @@ async function drained(native: NativeSystem): Promise<number> {
   const at = performance.now() - 200;
   const caughtUp = async () => {
     const { sinkLag } = await clusterOf(native);
-    return sinkLag.timeseries + sinkLag.fleet === 0;
+    return Object.values(sinkLag).every((lag) => lag === 0);
   };
   await until("the sinks have caught up", caughtUp, { times: 2, everyMs: 500 });
   await sleep(2_500); // soft state and the members' figures: each second

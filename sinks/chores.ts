@@ -28,7 +28,10 @@ export async function runFirstChores(targets: readonly SinkTarget[], now: () => 
   for (const { chores = [] } of targets) for (const chore of chores) if (chore.first) await chore.run(now());
 }
 
-export function startChores(targets: readonly SinkTarget[], options: ChoreOptions): RunningChores {
+export function startChores(
+  targets: readonly Pick<SinkTarget, "name" | "chores">[],
+  options: ChoreOptions,
+): RunningChores {
   const { now, onTrouble, retryMs = 60_000 } = options;
   const stopping = new AbortController();
   const troubles = new Map<string, string>();

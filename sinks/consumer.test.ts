@@ -6,13 +6,14 @@ import { noonMs, telemetry } from "../ports/fleet-index/testing.ts";
 import { memoryTimeSeries } from "../ports/time-series/memory.ts";
 import type { TimeSeries } from "../ports/time-series/port.ts";
 import { openConsumer } from "./consumer.ts";
+import { forever } from "./testing.ts";
 import { timeSeriesTarget } from "./timeseries/run.ts";
 
 const limits = { maxRecords: 10, maxWeight: 50_000 };
 
 test("every reading of the log is in the series, and the consumer is idle then", async () => {
   const { log, series } = await aLog(25);
-  const consumer = openConsumer(log, timeSeriesTarget(series), limits);
+  const consumer = openConsumer(log, timeSeriesTarget(series, forever), limits);
   const kinds = [];
   for (let step = 0; step < 4; step += 1) kinds.push(await consumer.step());
   expect(kinds.map((step) => (step.kind === "advanced" ? step.full : step.kind))).toEqual([true, true, false, "idle"]);
@@ -22,8 +23,8 @@ test("every reading of the log is in the series, and the consumer is idle then",
 
 test("a new consumer goes on where the stored progress stands", async () => {
   const { log, series } = await aLog(25);
-  await openConsumer(log, timeSeriesTarget(series), limits).step();
-  const second = openConsumer(log, timeSeriesTarget(series), limits);
+  await openConsumer(log, timeSeriesTarget(series, forever), limits).step();
+  const second = openConsumer(log, timeSeriesTarget(series, forever), limits);
   await second.step();
   expect(second.stats()).toEqual({ progress: 20, records: 10, error: null });
 });
@@ -38,7 +39,7 @@ test("records that hold many readings are committed in parts", async () => {
       return series.write(rows, progress);
     },
   };
-  await openConsumer(log, timeSeriesTarget(counting), { maxRecords: 10, maxWeight: 4 }).step();
+  await openConsumer(log, timeSeriesTarget(counting, forever), { maxRecords: 10, maxWeight: 4 }).step();
   expect(sizes).toEqual([4, 4, 2]);
   expect(await series.progress()).toBe(10);
 });
@@ -48,15 +49,15 @@ test("one record heavier than a transaction still goes through, alone", async ()
   const wide = Object.fromEntries(Array.from({ length: 9 }, (_, index) => [`m${index}`, index]));
   await log.append([entry(1), { device: "pump-4", record: telemetry(noonMs, wide) }, entry(2)]);
   const series = memoryTimeSeries();
-  await openConsumer(log, timeSeriesTarget(series), { maxRecords: 10, maxWeight: 4 }).step();
+  await openConsumer(log, timeSeriesTarget(series, forever), { maxRecords: 10, maxWeight: 4 }).step();
   expect(await series.progress()).toBe(3);
 });
 
 test("when another writer was quicker, the consumer goes on from the other's place", async () => {
   const { log, series } = await aLog(20);
-  const slow = openConsumer(log, timeSeriesTarget(series), limits);
+  const slow = openConsumer(log, timeSeriesTarget(series, forever), limits);
   await slow.step();
-  const quick = openConsumer(log, timeSeriesTarget(series), limits);
+  const quick = openConsumer(log, timeSeriesTarget(series, forever), limits);
   await quick.step();
   expect(await slow.step()).toMatchObject({ kind: "failed", times: 1 });
   expect(slow.stats().error).toBeNull();
@@ -81,7 +82,7 @@ test("however commits fail, with or without effect, each reading is there once",
             if (outcome !== "done") throw new Error(outcome);
           },
         };
-        const consumer = openConsumer(log, timeSeriesTarget(failing), { maxRecords: 10, maxWeight });
+        const consumer = openConsumer(log, timeSeriesTarget(failing, forever), { maxRecords: 10, maxWeight });
         for (let steps = 0; (await consumer.step()).kind !== "idle"; steps += 1) expect(steps).toBeLessThan(100);
         expect(await values(series)).toEqual(Array.from({ length: 25 }, (_, index) => index));
         expect(consumer.stats().error).toBeNull();
@@ -94,7 +95,7 @@ test("however commits fail, with or without effect, each reading is there once",
 test("a failure is told until the next commit", async () => {
   const { log, series } = await aLog(5);
   let broken = true;
-  const target = timeSeriesTarget(series);
+  const target = timeSeriesTarget(series, forever);
   const failing = {
     ...target,
     commit: (...args: Parameters<typeof target.commit>) =>
@@ -112,7 +113,7 @@ test("a failure is told until the next commit", async () => {
 test("a log that was trimmed past the progress is read from its start", async () => {
   const { log, series } = await aLog(10);
   await log.trim({ offset: 4, epochMs: Number.MAX_SAFE_INTEGER });
-  const consumer = openConsumer(log, timeSeriesTarget(series), limits);
+  const consumer = openConsumer(log, timeSeriesTarget(series, forever), limits);
   await consumer.step();
   expect(consumer.stats().progress).toBe(10);
   expect(await values(series)).toEqual([4, 5, 6, 7, 8, 9]);

@@ -12,7 +12,7 @@ export function watchLag(
   everyMs: number,
   onTrouble: (error: Error) => void,
 ): LagWatch {
-  let newest = { timeseries: 0, fleet: 0 };
+  let newest: Awaited<ReturnType<RunningSinks["lag"]>> = {};
   let failed = false;
   let timer: NodeJS.Timeout | null = null;
   let stopped = false;

@@ -68,11 +68,11 @@ export function openPartitionSink(
   return {
     name: target.name,
     progress(partition) {
-      const place = placeOf(partition);
+      const place = partitionOf(partition);
       return watched(place, "progress", () => target.progressIn(place));
     },
     take(batch) {
-      const place = placeOf(batch);
+      const place = partitionOf(batch);
       return watched(place, "take", () => commit(place, batch));
     },
     records: () => records,
@@ -84,6 +84,6 @@ export function openPartitionSink(
 }
 
 /** "device-events/3": what its progress is stored under. */
-function placeOf({ topic, partition }: Partition): string {
+export function partitionOf({ topic, partition }: Partition): string {
   return `${topic}/${partition}`;
 }

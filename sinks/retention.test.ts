@@ -1,37 +1,45 @@
 import { expect, test } from "vitest";
 import { openMemoryLog } from "../ports/event-log/memory.ts";
-import { memoryFleetIndex } from "../ports/fleet-index/memory.ts";
 import { noonMs, telemetry } from "../ports/fleet-index/testing.ts";
-import { memoryTimeSeries } from "../ports/time-series/memory.ts";
-import { retain } from "./retention.ts";
+import { trimLog } from "./retention.ts";
 
 const day = 24 * 3_600_000;
-const times = { telemetryRetentionMs: 30 * day, eventRetentionMs: 30 * day, logRetentionMs: 7 * day };
 
 test.each([
-  { series: 3, fleet: 4, replayFrom: 4, start: 2 },
-  { series: 4, fleet: 1, replayFrom: 4, start: 0 },
-  { series: 4, fleet: 4, replayFrom: 2, start: 2 },
-  { series: 4, fleet: 4, replayFrom: 4, start: 4 },
-])("the log keeps what a sink or a start still needs: $start", async ({ series, fleet, replayFrom, start }) => {
-  const parts = await withProgress(series, fleet, replayFrom);
-  await retain(parts, times, noonMs + 8 * day);
-  expect(await parts.log.start()).toBe(start);
+  { sinks: [3, 4], replayFrom: 4, start: 2 },
+  { sinks: [4, 1], replayFrom: 4, start: 0 },
+  { sinks: [4, 4], replayFrom: 2, start: 2 },
+  { sinks: [4, 4], replayFrom: 4, start: 4 },
+])("the log keeps what a sink or a start still needs: $start", async ({ sinks, replayFrom, start }) => {
+  const log = await twoBatches();
+  await trimLog(partsOf(log, sinks, replayFrom), 7 * day, noonMs + 8 * day);
+  expect(await log.start()).toBe(start);
+});
+
+test("of a sink that gathers records, what it has stored counts, not what it has taken", async () => {
+  const log = await twoBatches();
+  const gathering = { progress: async () => 4, storedIn: async () => 2 };
+  await trimLog({ ...partsOf(log, [4], 4), sinks: [gathering] }, 7 * day, noonMs + 8 * day);
+  expect(await log.start()).toBe(2);
 });
 
 test("the log keeps what is younger than its time, whoever has read it", async () => {
-  const parts = await withProgress(4, 4, 4);
-  expect(await retain(parts, times, noonMs + 6 * day)).toEqual({ droppedPartitions: [], trimmedBatches: 0 });
-  expect(await parts.log.start()).toBe(0);
+  const log = await twoBatches();
+  expect(await trimLog(partsOf(log, [4, 4], 4), 7 * day, noonMs + 6 * day)).toBe(0);
+  expect(await log.start()).toBe(0);
 });
 
 /** A log of two batches of two, a week old at `noonMs` + 7 days. */
-async function withProgress(seriesTo: number, fleetTo: number, replayFrom: number) {
+async function twoBatches() {
   const log = openMemoryLog(undefined, () => noonMs);
   for (const at of [0, 2]) await log.append([0, 1].map((i) => ({ device: "a", record: telemetry(noonMs + at + i) })));
-  const series = memoryTimeSeries();
-  const fleet = memoryFleetIndex();
-  await series.write([], { from: 0, to: seriesTo });
-  await fleet.apply([], { from: 0, to: fleetTo });
-  return { log, series, fleet, twins: { replayFrom: async () => replayFrom } };
+  return log;
+}
+
+function partsOf(log: Awaited<ReturnType<typeof twoBatches>>, sinks: readonly number[], replayFrom: number) {
+  return {
+    log,
+    twins: { replayFrom: async () => replayFrom },
+    sinks: sinks.map((at) => ({ progress: async () => at })),
+  };
 }

@@ -11,8 +11,8 @@ import { memberId } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openSinks } from "./distributed.ts";
 import { watchLag } from "./lag.ts";
+import { sinksSettingsOf } from "./settings.ts";
 
-const dayMs = 86_400_000;
 const lagMs = 2_000;
 
 /** Comes up without the database too, and waits for it: /readyz says so. */
@@ -31,8 +31,7 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
     const sinks = openSinks({
       databaseUrl: config.databaseUrl,
       databaseConnections: config.databaseConnections,
-      telemetryRetentionMs: config.telemetryRetentionDays * dayMs,
-      eventRetentionMs: config.eventRetentionDays * dayMs,
+      ...sinksSettingsOf(config, config.archive === "off" ? null : config.archive),
       source,
       onTrouble: (message) => logger.warn(message),
     });
@@ -55,12 +54,11 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
     });
     closers.add(() => pool.end());
     const member = (): Member => {
-      const { timeseries, fleet } = sinks.records();
-      const { timeseries: lagTimeseries, fleet: lagFleet } = lag.newest();
+      const lags = Object.entries(lag.newest()).map(([sink, records]) => [lagOf(sink), records] as const);
       return {
         ...{ id, startedAtMs, role: "sinks", name: config.name, version: packageJson.version },
         address: config.advertisedUrl,
-        status: { ready: sinks.ready(), timeseries, fleet, lagTimeseries, lagFleet },
+        status: { ready: sinks.ready(), ...sinks.records(), ...Object.fromEntries(lags) },
       };
     };
     const heartbeat = await startHeartbeat({
@@ -83,6 +81,11 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
     await closers.closeAll();
     throw error;
   }
+}
+
+/** "lagFleet": what the member tells of its sinks' lag. */
+function lagOf(sink: string): string {
+  return `lag${sink[0]!.toUpperCase()}${sink.slice(1)}`;
 }
 
 /** The membership, opened by the first beat that finds the database. */

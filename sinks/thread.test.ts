@@ -5,10 +5,11 @@ import { deadLettered, registered, telemetry } from "../ports/fleet-index/testin
 import { openPool } from "../ports/postgres/pool.ts";
 import { testDatabase } from "../ports/postgres/testing.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
+import { sinksSettings } from "./testing.ts";
 import { startSinks } from "./thread.ts";
 
 const day = 24 * 3_600_000;
-const times = { telemetryRetentionMs: 30 * day, eventRetentionMs: 30 * day, logRetentionMs: 7 * day };
+const times = { ...sinksSettings(), logRetentionMs: 7 * day };
 const soon = { timeout: 20_000, interval: 50 };
 
 test("what is committed to the log is in the time series and the fleet index soon after, exactly once", async () => {
@@ -24,7 +25,7 @@ test("what is committed to the log is in the time series and the fleet index soo
 
   const first = await startSinks({ databaseUrl: url, ...times });
   onTestFinished(() => first.stop());
-  await vi.waitFor(() => expect(first.stats().fleet.progress).toBe(101), soon);
+  await vi.waitFor(() => expect(first.stats().fleet?.progress).toBe(101), soon);
   await log.append(batch(100));
   await log.append([{ device: "pump-4", record: deadLettered("not-utf8") }]);
   first.signal(202);
@@ -57,7 +58,7 @@ test("a failed commit is told as a warning and made again", async () => {
   const sinks = await startSinks({ databaseUrl: url, ...times, onWarning: (message) => warnings.push(message) });
   onTestFinished(() => sinks.stop());
   await vi.waitFor(() => expect(warnings.join()).toContain("planted"), soon);
-  await vi.waitFor(() => expect(sinks.stats().fleet.error).toContain("planted"), soon);
+  await vi.waitFor(() => expect(sinks.stats().fleet?.error).toContain("planted"), soon);
   await pool.query("alter table device_events drop constraint planted");
   await vi.waitFor(() => expect(sinks.stats().fleet).toMatchObject({ progress: 1, error: null }), soon);
   expect(await fleet.deadLetterCounts()).toEqual({ "not-utf8": 1 });

@@ -1,11 +1,9 @@
 /** Starts the sinks in a thread of their own, and speaks for them in this one. */
 import { Worker } from "node:worker_threads";
 import type { ConsumerStats } from "./consumer.ts";
-import { type FromWorker, type SinkName, type ToWorker, threadName, type WorkerData } from "./messages.ts";
-import type { RetentionTimes } from "./retention.ts";
+import { type FromWorker, type ToWorker, threadName, type WorkerData } from "./messages.ts";
 
-export type SinksConfig = RetentionTimes & {
-  readonly databaseUrl: string;
+export type SinksConfig = WorkerData & {
   /** Told what a sink gets over by itself: a failed commit, a lost connection. */
   readonly onWarning?: (message: string) => void;
 };
@@ -18,8 +16,8 @@ export type SinkStats = ConsumerStats & {
 export type Sinks = {
   /** The log now ends at `endOffset`. Cheap: call it after each commit. */
   signal(endOffset: number): void;
-  /** At most some 250 ms old. */
-  stats(): Readonly<Record<SinkName, SinkStats>>;
+  /** By the sinks' names; at most some 250 ms old. */
+  stats(): Readonly<Record<string, SinkStats>>;
   /** Ends after the transactions under way. Idempotent. */
   stop(): Promise<void>;
   /** Resolves when the thread has ended because it was stopped; rejects when it ended by itself. */
@@ -42,8 +40,7 @@ export async function startSinks(
     // Not those of this process: a test runner's or debugger's are not for the worker.
     execArgv: [],
   });
-  const nothing: ConsumerStats = { progress: null, records: 0, error: null };
-  let told: Readonly<Record<SinkName, ConsumerStats>> = { timeseries: nothing, fleet: nothing };
+  let told: Readonly<Record<string, ConsumerStats>> = {};
   let end = 0;
   let signalling: NodeJS.Timeout | null = null;
   let stopping: Promise<void> | null = null;
@@ -70,11 +67,6 @@ export async function startSinks(
     else closed.resolve();
   });
 
-  const statsOf = (name: SinkName): SinkStats => {
-    const stats = told[name];
-    return { ...stats, lag: Math.max(0, end - (stats.progress ?? 0)) };
-  };
-
   await ready.promise;
   return {
     signal(endOffset) {
@@ -84,7 +76,13 @@ export async function startSinks(
         send({ kind: "signal" });
       }, signalMs);
     },
-    stats: () => ({ timeseries: statsOf("timeseries"), fleet: statsOf("fleet") }),
+    stats: () =>
+      Object.fromEntries(
+        Object.entries(told).map(([name, stats]) => [
+          name,
+          { ...stats, lag: Math.max(0, end - (stats.progress ?? 0)) },
+        ]),
+      ),
     stop() {
       stopping ??= stopWorker(worker, ended, () => send({ kind: "stop" }));
       return stopping;

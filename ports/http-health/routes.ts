@@ -12,7 +12,8 @@ export type HealthProbe = {
 };
 
 export type HealthParts = {
-  readonly probes: readonly HealthProbe[];
+  /** A function where there are more of them after a while. */
+  readonly probes: readonly HealthProbe[] | (() => readonly HealthProbe[]);
   /** A prom-client registry. */
   readonly metrics: { metrics(): Promise<string>; readonly contentType: string };
   /** False while it starts and once it closes. */
@@ -24,9 +25,10 @@ const probeMs = 2_000;
 /** The routes alone, for a server that has others. */
 export function healthRoutes({ probes, metrics, ready }: HealthParts): Hono {
   const app = new Hono();
+  const all = typeof probes === "function" ? probes : () => probes;
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
-    const answers = await Promise.all(probes.map(async (probe) => ({ name: probe.name, ...(await askProbe(probe)) })));
+    const answers = await Promise.all(all().map(async (probe) => ({ name: probe.name, ...(await askProbe(probe)) })));
     const failing = answers.filter(({ ok }) => !ok).map(({ name }) => name);
     const checks = Object.fromEntries(answers.map(({ name, ...answer }) => [name, answer]));
     if (!ready()) return c.json({ status: "not ready", detail: "starting or closing", failing, checks }, 503);
