@@ -1,7 +1,8 @@
-/** vitest's globalSetup: one Kafka and one Redis for the whole run, each started when the first test asks for it. */
+/** vitest's globalSetup: one Kafka, one Redis and one ClickHouse for the whole run, each started when the first test asks for it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { startClickHouse } from "./clickhouse.ts";
 import { startKafka } from "./kafka.ts";
 import { startRedis } from "./redis.ts";
 
@@ -17,6 +18,10 @@ export default async function setup(): Promise<() => Promise<void>> {
     "/redis": async () => {
       const redis = await startRedis({ folder: join(folder, "redis") });
       return { address: redis.url, stop: () => redis.stop() };
+    },
+    "/clickhouse": async () => {
+      const clickHouse = await startClickHouse({ folder: join(folder, "clickhouse"), say: console.log });
+      return { address: clickHouse.url, stop: () => clickHouse.stop() };
     },
   };
   const started = new Map<string, Promise<Started>>();

@@ -1,6 +1,6 @@
 /**
- * Kafka, Redis and mosquitto for tests. In this order: what DOPPEL_TEST_KAFKA (host:port,host:port) and
- * DOPPEL_TEST_REDIS (URL) name, else one process of our own for the whole vitest run, which test-services.ts starts
+ * Kafka, Redis, ClickHouse and mosquitto for tests. In this order: what DOPPEL_TEST_KAFKA (host:port,host:port),
+ * DOPPEL_TEST_REDIS and DOPPEL_TEST_CLICKHOUSE (URLs) name, else one process of our own for the whole vitest run, which test-services.ts starts
  * when the first test asks. Everybody shares them, so names must begin with the prefix that a test was given.
  * mosquitto is cheap, and its topics are fixed: each call has its own.
  */
@@ -19,6 +19,9 @@ export type TestKafka = { brokers: string[]; prefix: string; close(): Promise<vo
 /** `prefix`: for keys and channels. close() deletes the keys that have it. */
 export type TestRedis = { url: string; prefix: string; close(): Promise<void> };
 
+/** `url` names an empty database of its own; close() drops it. */
+export type TestClickHouse = { url: string; close(): Promise<void> };
+
 export type TestMosquitto = { broker: NativeMosquitto; close(): Promise<void> };
 
 /** For `describe.skipIf(!kafkaIsHere)`. In CI always true: there a missing service is a failure, not a skip. */
@@ -30,6 +33,14 @@ export const kafkaIsHere = isHere(
 );
 export const redisIsHere = isHere("Redis", process.env.DOPPEL_TEST_REDIS, ["redis-server"], "redis-server");
 export const mosquittoIsHere = isHere("mosquitto", undefined, ["mosquitto"], "mosquitto");
+
+/** Its engine comes by pip (clickhouse.ts), unless DOPPEL_TEST_CLICKHOUSE names a server. */
+export const clickHouseIsHere = isHere(
+  "ClickHouse",
+  process.env.DOPPEL_TEST_CLICKHOUSE,
+  ["python3", "pip3"],
+  "python3-pip",
+);
 
 export async function testKafka(): Promise<TestKafka> {
   const brokers = (process.env.DOPPEL_TEST_KAFKA || (await shared("kafka"))).split(",");
@@ -62,6 +73,20 @@ export async function testRedis(): Promise<TestRedis> {
   return { url, prefix, close };
 }
 
+export async function testClickHouse(): Promise<TestClickHouse> {
+  const server = process.env.DOPPEL_TEST_CLICKHOUSE || (await shared("clickhouse"));
+  const database = uniquePrefix().replaceAll("-", "_").slice(0, -1);
+  const say = async (sql: string) => {
+    const { ok, text } = await fetch(server, { method: "POST", body: sql }).then(async (answer) => ({
+      ok: answer.ok,
+      text: await answer.text(),
+    }));
+    if (!ok) throw new Error(`ClickHouse refuses ${sql}: ${text}`);
+  };
+  await say(`create database ${database}`);
+  return { url: new URL(`/${database}`, server).href, close: () => say(`drop database if exists ${database}`) };
+}
+
 export async function testMosquitto(): Promise<TestMosquitto> {
   const folder = mkdtempSync(join(tmpdir(), "doppel-mosquitto-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -92,7 +117,7 @@ function isOnPath(program: string): boolean {
 }
 
 /** Asks the process that runs vitest, which owns the services. */
-function shared(service: "kafka" | "redis"): Promise<string> {
+function shared(service: "kafka" | "redis" | "clickhouse"): Promise<string> {
   const socketPath = process.env.DOPPEL_TEST_SERVICES;
   if (socketPath === undefined) {
     throw new Error(
