@@ -21,7 +21,10 @@ export interface ObjectStore {
   /** In order of their keys. */
   list(prefix: string): AsyncIterable<{ readonly key: string; readonly bytes: number }>;
   /** Objects under `prefix` are deleted by the store after so many days (null: never), where it can. */
-  setLifecycle(prefix: string, days: number | null): Promise<{ readonly kind: "set" } | { readonly kind: "unsupported"; readonly detail: string }>;
+  setLifecycle(
+    prefix: string,
+    days: number | null,
+  ): Promise<{ readonly kind: "set" } | { readonly kind: "unsupported"; readonly detail: string }>;
   close(): Promise<void>;
 }
 
