@@ -63,6 +63,8 @@ export type Places = {
   readonly ingressSessionSeconds: number;
   /** Where shared subscriptions find what devices publish to $aws/ ("$aws/" with EMQX). */
   readonly ingressAwsPrefix: string;
+  /** Of the Parquet files: a folder that the roles share, or s3://bucket/prefix. */
+  readonly archive: string;
 };
 
 /** Where an instance is: its own port, and those of its sidecar. */
@@ -87,6 +89,7 @@ export function environmentOf(instance: Instance, places: Places, at: InstancePl
     MQTT_PASSWORD: places.mqttPassword,
     DOPPEL_INGRESS_SESSION_SECONDS: String(places.ingressSessionSeconds),
     DOPPEL_INGRESS_AWS_PREFIX: places.ingressAwsPrefix,
+    DOPPEL_ARCHIVE: places.archive,
     DAPR_HTTP_PORT: String(at.daprHttpPort),
     DAPR_GRPC_PORT: String(at.daprGrpcPort),
   };

@@ -136,7 +136,7 @@ describe.skipIf(!go)("docker-compose.yml", () => {
     test("has the variables that the native scripts give it, and none that it does not read", () => {
       const places = {
         ...{ databaseUrl: "", kafkaBrokers: [], redisUrl: "", mqttUrl: "", mqttUsername: "", mqttPassword: "" },
-        ...{ ingressSessionSeconds: 0, ingressAwsPrefix: "" },
+        ...{ ingressSessionSeconds: 0, ingressAwsPrefix: "", archive: "" },
       };
       const at = { host: "", httpPort: 0, daprHttpPort: 0, daprGrpcPort: 0 };
       const given = Object.keys(environment());

@@ -282,6 +282,7 @@ class System implements NativeSystem {
       mqttUrl: services.broker().ingressUrl,
       mqttUsername: services.broker().username,
       mqttPassword: services.broker().password,
+      archive: join(folder, "archive"),
       ...(this.#options.broker === undefined ? { ingressSessionSeconds, ingressAwsPrefix } : emqxIngress),
     });
     this.#context = {
