@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { startClickHouse } from "./clickhouse.ts";
 import { startKafka } from "./kafka.ts";
 import { startRedis } from "./redis.ts";
+import { startS3 } from "./s3proxy.ts";
 
 type Started = { address: string; stop(): Promise<void> };
 
@@ -18,6 +19,13 @@ export default async function setup(): Promise<() => Promise<void>> {
     "/redis": async () => {
       const redis = await startRedis({ folder: join(folder, "redis") });
       return { address: redis.url, stop: () => redis.stop() };
+    },
+    "/s3": async () => {
+      const s3 = await startS3({ folder: join(folder, "s3"), say: console.log });
+      const address = new URL(s3.endpoint);
+      address.username = s3.credentials.accessKeyId;
+      address.password = s3.credentials.secretAccessKey;
+      return { address: address.href, stop: () => s3.stop() };
     },
     "/clickhouse": async () => {
       const clickHouse = await startClickHouse({ folder: join(folder, "clickhouse"), say: console.log });

@@ -22,6 +22,14 @@ export type TestRedis = { url: string; prefix: string; close(): Promise<void> };
 /** `url` names an empty database of its own; close() drops it. */
 export type TestClickHouse = { url: string; close(): Promise<void> };
 
+export type TestS3 = {
+  endpoint: string;
+  credentials: { accessKeyId: string; secretAccessKey: string };
+  /** An empty one of its own; close() deletes it with what is in it. */
+  bucket: string;
+  close(): Promise<void>;
+};
+
 export type TestMosquitto = { broker: NativeMosquitto; close(): Promise<void> };
 
 /** For `describe.skipIf(!kafkaIsHere)`. In CI always true: there a missing service is a failure, not a skip. */
@@ -32,6 +40,7 @@ export const kafkaIsHere = isHere(
   "default-jre-headless maven",
 );
 export const redisIsHere = isHere("Redis", process.env.DOPPEL_TEST_REDIS, ["redis-server"], "redis-server");
+export const s3IsHere = isHere("S3", process.env.DOPPEL_TEST_S3, ["java", "mvn"], "default-jre-headless maven");
 export const mosquittoIsHere = isHere("mosquitto", undefined, ["mosquitto"], "mosquitto");
 
 /** Its engine comes by pip (clickhouse.ts), unless DOPPEL_TEST_CLICKHOUSE names a server. */
@@ -87,6 +96,26 @@ export async function testClickHouse(): Promise<TestClickHouse> {
   return { url: new URL(`/${database}`, server).href, close: () => say(`drop database if exists ${database}`) };
 }
 
+export async function testS3(): Promise<TestS3> {
+  const url = new URL(process.env.DOPPEL_TEST_S3 || (await shared("s3")));
+  const endpoint = url.origin;
+  const credentials = { accessKeyId: url.username, secretAccessKey: url.password };
+  const bucket = `${uniquePrefix()}bucket`;
+  const s3 = await import("@aws-sdk/client-s3"); // vitest's own configuration reads this file, and needs it not
+  const admin = new s3.S3Client({ endpoint, credentials, region: "us-east-1", forcePathStyle: true });
+  await admin.send(new s3.CreateBucketCommand({ Bucket: bucket }));
+  const close = async (): Promise<void> => {
+    try {
+      const { Contents = [] } = await admin.send(new s3.ListObjectsV2Command({ Bucket: bucket }));
+      for (const { Key } of Contents) await admin.send(new s3.DeleteObjectCommand({ Bucket: bucket, Key }));
+      await admin.send(new s3.DeleteBucketCommand({ Bucket: bucket }));
+    } finally {
+      admin.destroy();
+    }
+  };
+  return { endpoint, credentials, bucket, close };
+}
+
 export async function testMosquitto(): Promise<TestMosquitto> {
   const folder = mkdtempSync(join(tmpdir(), "doppel-mosquitto-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -117,7 +146,7 @@ function isOnPath(program: string): boolean {
 }
 
 /** Asks the process that runs vitest, which owns the services. */
-function shared(service: "kafka" | "redis" | "clickhouse"): Promise<string> {
+function shared(service: "kafka" | "redis" | "clickhouse" | "s3"): Promise<string> {
   const socketPath = process.env.DOPPEL_TEST_SERVICES;
   if (socketPath === undefined) {
     throw new Error(
