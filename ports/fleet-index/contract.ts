@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { StaleProgress } from "../time-series/port.ts";
 import { encodeCursor } from "./cursor.ts";
+import { deadLettersContract } from "./dead-letters-contract.ts";
 import { memoryFleetIndex } from "./memory.ts";
 import { fleetIndexPartitionsContract } from "./partitions-contract.ts";
 import { BadCursor, type DeviceEvent, type FleetIndex, type Page } from "./port.ts";
@@ -14,6 +15,7 @@ const all = { cursor: null, limit: 100 };
 /** The promises of `FleetIndex` (F1–F4), for every implementation. */
 export function fleetIndexContract(name: string, open: () => Promise<Opened<FleetIndex>>): void {
   fleetIndexPartitionsContract(name, open);
+  deadLettersContract(name, open);
 
   async function opened(): Promise<FleetIndex> {
     const { port, close } = await open();

@@ -7,6 +7,8 @@ import { type Position, positionOf, seenMs } from "./changes.ts";
 import { comparePlaces, decodeIdCursor, decodePlaceCursor, encodeCursor, type Place } from "./cursor.ts";
 import {
   type CommandSummary,
+  type DeadLetterEvent,
+  type DeadLetterFilter,
   type DeviceEvent,
   type DeviceFilter,
   type DeviceSummary,
@@ -85,6 +87,20 @@ export function memoryFleetIndex(): FleetIndex {
         .filter(({ record }) => kinds === undefined || kinds.includes(record.kind))
         .sort((a, b) => comparePlaces(eventPlace(b), eventPlace(a)));
       return page(found, limit, (event) => encodeCursor("event", eventPlace(event)));
+    },
+    async deadLetters(filter, { cursor, limit }) {
+      const below = decodePlaceCursor("event", cursor);
+      const found = events
+        .filter((event) => comparePlaces(eventPlace(event), below) < 0)
+        .filter((event): event is DeadLetterEvent => event.record.kind === "deadLettered")
+        .filter((letter) => matchesLetter(letter, filter))
+        .sort((a, b) => comparePlaces(eventPlace(b), eventPlace(a)));
+      return page(found, limit, (event) => encodeCursor("event", eventPlace(event)));
+    },
+    async deadLetter({ device, atMs, offset }) {
+      const place = { device, atMs, offset, kind: "deadLettered" };
+      const found = events.find((event) => comparePlaces(eventPlace(event), place) === 0);
+      return (found as DeadLetterEvent | undefined) ?? null;
     },
     async commands({ device, state }, { cursor, limit }) {
       const below = decodePlaceCursor("command", cursor);
@@ -203,6 +219,19 @@ function matches(device: DeviceSummary, filter: DeviceFilter): boolean {
     (type === undefined || device.type === type) &&
     (tag === undefined || (Object.hasOwn(device.tags, tag.name) && device.tags[tag.name] === tag.value)) &&
     (search === undefined || device.id.toLowerCase().includes(search.toLowerCase()))
+  );
+}
+
+function matchesLetter({ device, record }: DeadLetterEvent, filter: DeadLetterFilter): boolean {
+  const { reason, rule, type, region, fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = filter;
+  return (
+    (filter.device === undefined || device === filter.device) &&
+    (reason === undefined || record.reason === reason) &&
+    (rule === undefined || record.broken?.some((broken) => broken.rule === rule) === true) &&
+    (type === undefined || (record.type ?? "default") === type) &&
+    (region === undefined || (record.region ?? "") === region) &&
+    record.atMs >= fromMs &&
+    record.atMs < toMs
   );
 }
 

@@ -1,5 +1,5 @@
 import type { CommandState } from "../../core/device/commands.ts";
-import type { TwinRecord } from "../../core/device/records.ts";
+import type { DeadLettered, TwinRecord } from "../../core/device/records.ts";
 import type { Registration } from "../../core/device/registration.ts";
 import type { Json } from "../../core/json.ts";
 import type { Progress } from "../time-series/port.ts";
@@ -33,6 +33,23 @@ export function isEvent(record: TwinRecord): boolean {
 
 /** A record of a device as apps see it, at its place in its log: newest first in `events`. */
 export type DeviceEvent = { readonly offset: number; readonly device: string; readonly record: TwinRecord };
+
+/** A dead letter at its place in its log; device, time and offset name it. */
+export type DeadLetterEvent = DeviceEvent & { readonly record: DeadLettered };
+
+/** `rule`, `type` and `region` find letters that carry them; `type` "default" and `region` "" those that carry none, too. */
+export type DeadLetterFilter = {
+  readonly device?: string;
+  readonly reason?: string;
+  /** A quality rule that put it in quarantine. */
+  readonly rule?: string;
+  readonly type?: string;
+  readonly region?: string;
+  /** When it reached us: inclusive, epoch ms. */
+  readonly fromMs?: number;
+  /** Exclusive. */
+  readonly toMs?: number;
+};
 
 export type CommandSummary = {
   readonly command: string;
@@ -107,6 +124,13 @@ export interface FleetIndex {
     query: { device: string | null; kinds?: readonly TwinRecord["kind"][] },
     page: { cursor: string | null; limit: number },
   ): Promise<Page<DeviceEvent>>;
+  /** Newest first. */
+  deadLetters(filter: DeadLetterFilter, page: { cursor: string | null; limit: number }): Promise<Page<DeadLetterEvent>>;
+  deadLetter(place: {
+    readonly device: string;
+    readonly atMs: number;
+    readonly offset: number;
+  }): Promise<DeadLetterEvent | null>;
   /** Newest first; of one device, or of all. */
   commands(
     query: { device: string | null; state?: CommandState },

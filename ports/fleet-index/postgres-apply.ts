@@ -9,6 +9,7 @@ import { storableJson, storableText } from "../time-series/storable-text.ts";
 import type { CommandChange, DeviceChange, FleetChanges } from "./changes.ts";
 import type { Seen } from "./last-seen.ts";
 import type { DeviceEvent } from "./port.ts";
+import { deadLetterColumns } from "./postgres-dead-letters.ts";
 import { lockDevices, mergedSeen, putSightings, since, takeDevices, unseen } from "./postgres-sightings.ts";
 
 /** @param due what of a device's sightings is worth a write */
@@ -188,15 +189,18 @@ function counts(time: string): string {
 async function insertEvents(client: ClientBase, events: readonly DeviceEvent[]): Promise<void> {
   if (events.length === 0) return;
   await client.query(
-    `insert into device_events (log_offset, device_id, kind, at, body)
-     select log_offset, device_id, kind, ${fromMs("at")}, body
-     from unnest($1::bigint[], $2::text[], $3::text[], $4::float8[], $5::text[]) as u (log_offset, device_id, kind, at, body)`,
+    `insert into device_events (log_offset, device_id, kind, at, body, reason, type, region, rules)
+     select log_offset, device_id, kind, ${fromMs("at")}, body, reason, type, region,
+       case when rules is not null then array(select json_array_elements_text(rules::json)) end
+     from unnest($1::bigint[], $2::text[], $3::text[], $4::float8[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+       as u (log_offset, device_id, kind, at, body, reason, type, region, rules)`,
     [
       events.map(({ offset }) => offset),
       events.map(({ device }) => storableText(device)),
       events.map(({ record }) => record.kind),
       events.map(({ record }) => record.atMs),
       events.map(({ record }) => JSON.stringify(record)),
+      ...deadLetterColumns(events.map(({ record }) => record)),
     ],
   );
 }

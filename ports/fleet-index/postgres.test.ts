@@ -78,6 +78,9 @@ test("tables of a version without partitions are taken over, with all that they 
     ...[noonMs, JSON.stringify(record)],
   ]);
   const port = await openPostgresFleetIndex(pool);
+  expect((await port.deadLetters({ reason: "not-utf8", type: "default" }, { cursor: null, limit: 9 })).items).toEqual([
+    { offset: 7, device: "a", record },
+  ]);
   expect(await port.progress()).toBe(40);
   await port.apply(numbered(40, [["a", deadLettered("not-utf8", noonMs + 1)]]), { from: 40, to: 41 });
   const later = numbered(7, [["b", deadLettered("not-utf8", noonMs + 2)]]);

@@ -11,6 +11,7 @@ import { decodeIdCursor, decodePlaceCursor, encodeCursor, type Place } from "./c
 import { LastSeen } from "./last-seen.ts";
 import type { CommandSummary, DeviceEvent, DeviceFilter, DeviceSummary, FleetIndex, FleetStats, Page } from "./port.ts";
 import { applyChanges, applyPartitionChanges, applySightings } from "./postgres-apply.ts";
+import { readDeadLetter, readDeadLetters } from "./postgres-dead-letters.ts";
 import { forgetSightings } from "./postgres-sightings.ts";
 import { commandColumns, commandOf, deviceColumns, deviceOf } from "./rows.ts";
 import { fleetSchema, isLocated } from "./schema.ts";
@@ -89,6 +90,8 @@ export async function openPostgresFleetIndex(pool: Pool, clock: () => number = D
       return Object.fromEntries(rows.map(({ reason, count }) => [reason, Number(count)]));
     },
     events: (query, page) => events(pool, query, page),
+    deadLetters: (filter, page) => readDeadLetters(pool, filter, page),
+    deadLetter: (place) => readDeadLetter(pool, place),
     commands: (query, page) => commands(pool, query, page),
     async command(device, command) {
       const { rows } = await pool.query(`select ${commandColumns} from commands where device_id = $1 and id = $2`, [

@@ -48,6 +48,15 @@ export const fleetSchema = `
   alter table device_events drop constraint if exists device_events_pkey;
   drop index if exists device_events_by_device;
   create index if not exists device_events_times on device_events using brin (at);
+  -- Of dead letters, what they are looked up by. Their JSON cannot be asked: it may hold what PostgreSQL's cannot.
+  alter table device_events add column if not exists reason text collate "C";
+  alter table device_events add column if not exists rules text[] collate "C";
+  alter table device_events add column if not exists type text collate "C";
+  alter table device_events add column if not exists region text collate "C";
+  -- Letters of an earlier version. Within the payload's text each quote has a backslash before it.
+  update device_events set reason = substring(body from '"reason":"([^"]*)"'), rules = '{}', type = 'default', region = ''
+    where kind = 'deadLettered' and reason is null;
+  create index if not exists dead_letters_by_reason on device_events (reason, at, log_offset) where kind = 'deadLettered';
 
   create table if not exists commands (
     device_id text collate "C" not null,
