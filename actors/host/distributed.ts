@@ -37,6 +37,7 @@ export type DistributedHostOptions = {
   /** Epoch ms. */
   readonly now: () => number;
   readonly policyOf: (type: string) => TwinPolicy;
+  readonly rulesOf?: TwinContext["rulesOf"];
   readonly openRegistry: boolean;
   /** Turns of many twins wait so long for each other to share a commit. */
   readonly flushMs: number;
@@ -316,8 +317,8 @@ class Host implements DistributedHost {
   }
 
   #context(): TwinContext {
-    const { policyOf, openRegistry, now } = this.#options;
-    return { nowMs: now(), policyOf, node: null, openRegistry };
+    const { policyOf, rulesOf, openRegistry, now } = this.#options;
+    return { nowMs: now(), policyOf, rulesOf, node: null, openRegistry };
   }
 
   #deadlineOf(twin: Twin): number | null {

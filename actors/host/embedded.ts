@@ -30,6 +30,7 @@ export type EmbeddedHostOptions = {
   /** Names this run of the process: sessions of another one are known to be broken. */
   readonly nodeId: string;
   readonly policyOf: (type: string) => TwinPolicy;
+  readonly rulesOf?: TwinContext["rulesOf"];
   readonly openRegistry: boolean;
   readonly flushMs: number;
   readonly checkpointMs: number;
@@ -203,8 +204,8 @@ class Host implements TwinHost {
   }
 
   #context(): TwinContext {
-    const { policyOf, openRegistry, now } = this.#options;
-    return { nowMs: now(), policyOf, node: this.#node, openRegistry };
+    const { policyOf, rulesOf, openRegistry, now } = this.#options;
+    return { nowMs: now(), policyOf, rulesOf, node: this.#node, openRegistry };
   }
 
   #deadlineOf(resident: Resident): number | null {

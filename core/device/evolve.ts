@@ -45,7 +45,8 @@ export function evolve(twin: Twin, record: TwinRecord): Twin {
 }
 
 function observed(twin: Twin, record: TelemetryAccepted, revision: number): Twin {
-  return {
+  const unchangedSince = unchangedAfter(twin, record);
+  const next: Twin = {
     id: twin.id,
     revision,
     registration: twin.registration,
@@ -57,4 +58,13 @@ function observed(twin: Twin, record: TelemetryAccepted, revision: number): Twin
     dedup: remember(twin.dedup, record.identity),
     metrics: observe(twin.metrics, record.readings, record.tsMs, record.atMs),
   };
+  return unchangedSince === undefined ? next : { ...next, unchangedSince };
+}
+
+/** Those that the record tells; the others stay, but for readings whose rule is gone. */
+function unchangedAfter({ unchangedSince }: Twin, record: TelemetryAccepted): Twin["unchangedSince"] {
+  if (unchangedSince === undefined) return record.unchangedSince;
+  const others = Object.entries(unchangedSince).filter(([metric]) => !Object.hasOwn(record.readings, metric));
+  if (others.length === 0) return record.unchangedSince;
+  return { ...Object.fromEntries(others), ...record.unchangedSince };
 }

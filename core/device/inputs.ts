@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../json.ts";
+import type { CompiledRules } from "../quality/compiled-rules.ts";
 import type { CommandState } from "./commands.ts";
 import type { TwinPolicy } from "./policy.ts";
 import type { Session } from "./presence.ts";
@@ -85,6 +86,8 @@ export type TwinContext = {
   readonly nowMs: number;
   /** By device type. */
   readonly policyOf: (type: string) => TwinPolicy;
+  /** Quality rules by device type; without it the default rules hold for all. */
+  readonly rulesOf?: ((type: string) => CompiledRules) | undefined;
   /**
    * The process that holds the device connections, if they die with it (embedded): a session of another node is
    * known to be broken since `startedAtMs`. Null where brokers outlive us.

@@ -88,6 +88,21 @@ export function latestOf(metrics: Metrics, name: string): MetricState | undefine
   return place < 0 ? undefined : stateAt(metrics, place);
 }
 
+/** Where the metric lies, for `valueAt` and `tsAt`: they make nothing. −1 if it never came. */
+export function placeOf(metrics: Metrics, name: string): number {
+  return metrics.names.indexOf(name);
+}
+
+/** The latest value of the metric at `place`. */
+export function valueAt({ numbers, words }: Metrics, place: number): ReadingValue {
+  return words[place] ?? numbers[place * width + value]!;
+}
+
+/** The time of the latest value of the metric at `place`, epoch ms by the device. */
+export function tsAt(metrics: Metrics, place: number): number {
+  return metrics.numbers[metrics.names.length * width + (isInOneTime(metrics) ? 0 : place * 2)]!;
+}
+
 /** Every metric by its name, in the order in which they first came. */
 export function entries(metrics: Metrics): [name: string, state: MetricState][] {
   return metrics.names.map((name, place) => [name, stateAt(metrics, place)]);

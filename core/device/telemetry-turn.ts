@@ -1,9 +1,12 @@
+import { defaultRules } from "../quality/compiled-rules.ts";
+import { judge } from "../quality/judge.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { policyFor } from "./deadlines.ts";
 import { sawBefore } from "./dedup-window.ts";
 import type { TwinContext, TwinInput } from "./inputs.ts";
 import { maxMetrics, metricNames } from "./metrics.ts";
-import { maxReadings, parseTelemetry, type Readings, type Refusal, type TelemetryMessage } from "./telemetry.ts";
+import type { DeadLettered } from "./records.ts";
+import { maxReadings, parseTelemetry, type Readings, type Refusal } from "./telemetry.ts";
 import type { Turn, TurnOutcome } from "./turn.ts";
 
 /** A telemetry payload: each message of it is accepted, known already, or a dead letter, whatever its neighbours are. */
@@ -13,16 +16,22 @@ export function telemetryTurn(
   context: TwinContext,
 ): TurnOutcome {
   const atMs = context.nowMs;
+  const receivedAtMs = input.receivedAtMs ?? atMs;
   const { maxClockAheadMs } = policyFor(turn.twin, context);
+  const { type = "default", region = "" } = turn.twin.registration ?? {};
+  const origin = { ...(type !== "default" && { type }), ...(region !== "" && { region }) };
+  const rules = context.rulesOf?.(type) ?? defaultRules;
   let accepted = 0;
   let duplicates = 0;
   let refused = 0;
-  const refuse = ({ reason, detail }: Refusal, text: string | null) => {
+  const refuse = ({ reason, detail }: Refusal, text: string | null, broken?: DeadLettered["broken"]) => {
     const payload = text === null ? input.payload : new TextEncoder().encode(text);
-    turn.record(deadLetter({ topic: input.topic, payload, reason, detail }, atMs));
+    const letter = deadLetter({ topic: input.topic, payload, reason, detail }, atMs);
+    turn.record({ ...letter, ...origin, ...(broken !== undefined && { broken }) });
     refused += 1;
   };
-  for (const parsed of parseTelemetry(input.payload, input.receivedAtMs ?? atMs, maxClockAheadMs)) {
+  const parts = parseTelemetry(input.payload, receivedAtMs, maxClockAheadMs);
+  for (const parsed of parts) {
     if (parsed.kind === "refused") {
       refuse(parsed.refusal, parsed.text);
       continue;
@@ -32,20 +41,36 @@ export function telemetryTurn(
       duplicates += 1;
       continue;
     }
+    // The only message of a payload is kept as it came.
+    const text = () => (parts.length === 1 ? null : JSON.stringify(parsed.body));
     if (tooManyMetrics(turn, message.readings)) {
       refuse(
         {
           reason: "too-many-metrics",
           detail: `The device has sent ${maxMetrics} different metrics, the most that a twin keeps. Use tags for what varies.`,
         },
-        textOf(message),
+        text(),
       );
       continue;
     }
-    turn.record({ kind: "telemetry", atMs, ...message });
+    const verdict = judge(parsed, turn.twin, rules, receivedAtMs);
+    if (verdict.kind === "quarantine") {
+      refuse({ reason: "quarantined", detail: verdict.detail }, text(), verdict.broken);
+      continue;
+    }
+    const { flags, unchangedSince } = verdict;
+    turn.record({
+      kind: "telemetry",
+      atMs,
+      ...message,
+      ...origin,
+      ...(flags !== undefined && { flags }),
+      ...(unchangedSince !== undefined && { unchangedSince }),
+    });
     accepted += 1;
   }
-  if (duplicates > 0) turn.record({ kind: "seen", atMs, why: "duplicate" });
+  if (duplicates > 0)
+    turn.record({ kind: "seen", atMs, why: "duplicate", ...(duplicates > 1 && { count: duplicates }) });
   return turn.reply({ kind: "counted", accepted, duplicates, refused });
 }
 
@@ -53,9 +78,4 @@ function tooManyMetrics(turn: Turn, readings: Readings): boolean {
   const names = metricNames(turn.twin.metrics);
   if (names.length + maxReadings <= maxMetrics) return false;
   return new Set([...names, ...Object.keys(readings)]).size > maxMetrics;
-}
-
-function textOf(message: TelemetryMessage): string {
-  const { tsMs, readings, tags } = message;
-  return JSON.stringify({ ts: tsMs, readings, tags });
 }

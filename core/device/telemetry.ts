@@ -5,7 +5,7 @@
  * T1 A refused message never takes its neighbours with it: the rest of an array goes on.
  */
 import { hash53 } from "../hash.ts";
-import { isJsonObject } from "../json.ts";
+import { isJsonObject, type JsonObject } from "../json.ts";
 import { readJsonPayload } from "./json-payload.ts";
 
 export type ReadingValue = number | boolean | string;
@@ -38,13 +38,14 @@ export type RefusalReason =
   | "bad-reading-type"
   | "bad-tags"
   | "too-many-metrics"
-  | "unknown-field";
+  | "unknown-field"
+  | "quarantined";
 
 export type Refusal = { readonly reason: RefusalReason; readonly detail: string };
 
-/** One element of a payload: a message, or why it is none, with its own text for the dead-letter log. */
+/** One element of a payload: a message with its element, or why it is none, with its own text for the dead-letter log. */
 export type Parsed =
-  | { readonly kind: "message"; readonly message: TelemetryMessage }
+  | { readonly kind: "message"; readonly message: TelemetryMessage; readonly body: JsonObject }
   | { readonly kind: "refused"; readonly refusal: Refusal; readonly text: string | null };
 
 export const maxReadings = 256;
@@ -100,7 +101,7 @@ function parseMessage(body: unknown, nowMs: number, maxClockAheadMs: number, ori
   let count = 0;
   for (const metric in readings) {
     count += 1;
-    if (!asciiName.test(metric) && (metric === "__proto__" || !metricName.test(metric)))
+    if (!isMetricName(metric))
       return refuse("bad-metric-name", `"${clip(metric)}" is no metric name: 1 to 128 letters, digits or _ . : / -.`);
     const value = readings[metric];
     const type = typeof value;
@@ -120,10 +121,11 @@ function parseMessage(body: unknown, nowMs: number, maxClockAheadMs: number, ori
     return refuse("bad-tags", `"tags" needs an object of strings.`);
   const identity = identityOf(body, tsMs);
   if (typeof identity === "string") return refuse("bad-identity", identity);
-  if (tags === undefined) return { kind: "message", message: { tsMs, readings: readings as Readings, identity } };
+  if (tags === undefined) return { kind: "message", message: { tsMs, readings: readings as Readings, identity }, body };
   return {
     kind: "message",
     message: { tsMs, readings: readings as Readings, identity, tags: tags as Record<string, string> },
+    body,
   };
 }
 
@@ -143,6 +145,10 @@ function identityOf(body: { [field: string]: unknown }, tsMs: number): MessageId
   }
   // Every field is flat by now: this cannot be nested without end.
   return { kind: "hash", hash: hash53(`${tsMs}|${JSON.stringify(body)}`) };
+}
+
+export function isMetricName(name: string): boolean {
+  return asciiName.test(name) || (name !== "__proto__" && metricName.test(name));
 }
 
 /** JSON of a refused element; null where it nests deeper than the stack, so that the whole payload is kept instead. */

@@ -102,34 +102,39 @@ const presence: fc.Arbitrary<Presence> = fc.oneof(
   }),
 );
 
-const anyTwin: fc.Arbitrary<Twin> = fc.record({
-  id: fc.stringMatching(/^[a-zA-Z0-9:_-]{1,128}$/),
-  revision: fc.nat(),
-  registration: fc.option(
+const anyTwin: fc.Arbitrary<Twin> = fc
+  .tuple(
     fc.record({
-      type: text,
-      region: text,
-      location: fc.option(fc.record({ name: text, latitude: finite, longitude: finite }, { requiredKeys: [] })),
-      tags: fc.dictionary(key, text),
-      firmwareVersion: fc.option(text),
-      createdAtMs: time,
-    }),
-  ),
-  presence,
-  lastSeenMs: time,
-  shadows: fc.dictionary(key, shadow),
-  commands: fc.record({ open: fc.array(command, { maxLength: 2 }), ended: fc.array(command, { maxLength: 2 }) }),
-  commandSession: text,
-  dedup: fc.array(identity, { maxLength: 80 }).map((identities) => identities.reduce(remember, emptyWindow)),
-  metrics: fc
-    .array(message, { maxLength: 6 })
-    .map((messages) =>
-      messages.reduce(
-        (before, { readings, tsMs, receivedAtMs }) => observe(before, readings, tsMs, receivedAtMs),
-        noMetrics,
+      id: fc.stringMatching(/^[a-zA-Z0-9:_-]{1,128}$/),
+      revision: fc.nat(),
+      registration: fc.option(
+        fc.record({
+          type: text,
+          region: text,
+          location: fc.option(fc.record({ name: text, latitude: finite, longitude: finite }, { requiredKeys: [] })),
+          tags: fc.dictionary(key, text),
+          firmwareVersion: fc.option(text),
+          createdAtMs: time,
+        }),
       ),
-    ),
-});
+      presence,
+      lastSeenMs: time,
+      shadows: fc.dictionary(key, shadow),
+      commands: fc.record({ open: fc.array(command, { maxLength: 2 }), ended: fc.array(command, { maxLength: 2 }) }),
+      commandSession: text,
+      dedup: fc.array(identity, { maxLength: 80 }).map((identities) => identities.reduce(remember, emptyWindow)),
+      metrics: fc
+        .array(message, { maxLength: 6 })
+        .map((messages) =>
+          messages.reduce(
+            (before, { readings, tsMs, receivedAtMs }) => observe(before, readings, tsMs, receivedAtMs),
+            noMetrics,
+          ),
+        ),
+    }),
+    fc.record({ unchangedSince: fc.dictionary(key, time) }, { requiredKeys: [] }),
+  )
+  .map(([twin, kept]) => ({ ...twin, ...kept }));
 
 /** JSON has no −0. */
 function positiveZero(value: number): number {

@@ -29,6 +29,8 @@ export type Twin = {
   readonly dedup: DedupWindow;
   /** Latest value and running statistics by metric name. */
   readonly metrics: Metrics;
+  /** Since when (its own time, epoch ms) each metric under a stuck-sensor rule has had its value; absent if none is. */
+  readonly unchangedSince?: Readonly<Record<string, number>>;
 };
 
 /** One for all twins without shadows. */
