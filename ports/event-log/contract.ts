@@ -44,6 +44,17 @@ export function eventLogContract(name: string, open: () => Promise<OpenedLog>): 
       expect(await reader.read(0, 100)).toEqual({ entries: numbered(0, 6), next: 6 });
     });
 
+    test("a time leads to the oldest batch that was appended then or later", async () => {
+      const { log, reader } = await opened();
+      await log.append(batch(0, 3));
+      await new Promise((resolve) => setTimeout(resolve, 20)); // the database's clock is its own
+      const betweenMs = Date.now() - 10;
+      await log.append(batch(3, 3));
+      expect(await reader.offsetAt(0)).toBe(0);
+      expect(await reader.offsetAt(betweenMs)).toBe(3);
+      expect(await reader.offsetAt(Date.now() + 3_600_000)).toBe(6);
+    });
+
     test("reading may begin inside a batch, and goes on at next", async () => {
       const { log } = await opened();
       await log.append(batch(0, 5));

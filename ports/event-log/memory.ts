@@ -69,6 +69,9 @@ export function openMemoryLog(
     async end() {
       return storage.end;
     },
+    async offsetAt(epochMs) {
+      return storage.batches.find(({ appendedAtMs }) => appendedAtMs >= epochMs)?.firstOffset ?? storage.end;
+    },
     async trim(before) {
       const kept = storage.batches.findIndex(
         (batch) => batch.appendedAtMs >= before.epochMs || batch.firstOffset + batch.count > before.offset,

@@ -29,6 +29,8 @@ export interface EventLogReader {
   start(): Promise<number>;
   /** The offset that the next record will get. */
   end(): Promise<number>;
+  /** The first offset of the oldest batch that is kept and was appended at `epochMs` or later; `end()`: there is none. */
+  offsetAt(epochMs: number): Promise<number>;
   /**
    * Forgets batches that were appended before `epochMs` and lie wholly below `offset`, oldest first up to the first
    * one that has to stay; gives how many batches.

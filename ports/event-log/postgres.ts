@@ -145,6 +145,10 @@ export function openPostgresLogReader(pool: pg.Pool): EventLogReader {
     read,
     start,
     end: () => endOf(pool),
+    async offsetAt(epochMs) {
+      const { rows } = await pool.query<{ first: string }>(offsetAtSql, [epochMs]);
+      return rows.length === 0 ? endOf(pool) : Number(rows[0]!.first);
+    },
     async trim({ offset, epochMs }) {
       const { rows } = await pool.query<{ trimmed: string }>(trimSql, [offset, epochMs]);
       return Number(rows[0]!.trimmed);
@@ -154,6 +158,10 @@ export function openPostgresLogReader(pool: pg.Pool): EventLogReader {
 
 const startSql = `
   select coalesce((select min(first_offset) from log), (select until_offset from log_trimmed)) as start`;
+
+const offsetAtSql = `
+  select first_offset as first from log where appended_at >= to_timestamp($1::double precision / 1000)
+  order by first_offset limit 1`;
 
 // Offsets are dense, so the batches that begin below offset + atMost hold about atMost entries.
 const readSql = `

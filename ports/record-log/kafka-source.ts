@@ -5,8 +5,17 @@ import { type BackOff, pause } from "./back-off.ts";
 import { decodeRecord } from "./codec.ts";
 import { isFinal, type KafkaOptions, kafkaTopic, openKafkaClient } from "./kafka-client.ts";
 import { readGroup } from "./kafka-group.ts";
-import { type KeptOffsets, PartitionReading, placeOf, type Unreadable } from "./partition-reading.ts";
-import type { Consumption, LogConsumer, LoggedRecord, LogTopic, Partition, RecordSource } from "./port.ts";
+import { PartitionReading, placeOf, type Unreadable } from "./partition-reading.ts";
+import type {
+  Consumption,
+  KeptOffsets,
+  LogConsumer,
+  LoggedRecord,
+  LogTopic,
+  Partition,
+  RecordPlaces,
+  RecordSource,
+} from "./port.ts";
 
 export type KafkaSourceOptions = KafkaOptions & {
   /** R5, per partition; 10,000. */
@@ -24,10 +33,11 @@ export type KafkaSourceOptions = KafkaOptions & {
   readonly onTrouble?: (error: Error) => void;
 };
 
-export type KafkaSource = RecordSource & {
-  /** Ends its own connection. Consumptions and followings are stopped by who started them. */
-  close(): Promise<void>;
-};
+export type KafkaSource = RecordSource &
+  RecordPlaces & {
+    /** Ends its own connection. Consumptions and followings are stopped by who started them. */
+    close(): Promise<void>;
+  };
 
 export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const { prefix = "", copyWindow = 10_000, maxRecords = 5_000, onTrouble = () => {} } = options;
@@ -114,6 +124,9 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
       };
     },
 
+    kept: (topic) => offsets.ofTopic(topic, true),
+    offsetsAt: (topic, epochMs) => offsets.at(topic, epochMs),
+
     async close() {
       closing.abort();
       await offsets.close();
@@ -148,6 +161,7 @@ type Offsets = {
   ofTopic(topic: LogTopic, anew?: boolean): Promise<ReadonlyMap<number, KeptOffsets>>;
   /** An answer from before the log reached `reached` does not do. */
   of(partition: Partition, reached: number): Promise<KeptOffsets>;
+  at(topic: LogTopic, epochMs: number): Promise<ReadonlyMap<number, number>>;
   deleteGroup(group: string): Promise<void>;
   close(): Promise<void>;
 };
@@ -191,6 +205,10 @@ function openOffsets(kafka: Kafka, prefix: string): Offsets {
       if (kept !== undefined && kept.end < reached) kept = (await ofTopic(topic, true)).get(partition);
       if (kept === undefined) throw new Error(`Kafka knows no partition ${partition} of ${kafkaTopic(topic, prefix)}`);
       return kept;
+    },
+    async at(topic, epochMs) {
+      const found = await ask((admin) => admin.fetchTopicOffsetsByTimestamp(kafkaTopic(topic, prefix), epochMs));
+      return new Map(found.map(({ partition, offset }) => [partition, Number(offset)]));
     },
     async deleteGroup(group) {
       await ask((admin) => admin.deleteGroups([group])).catch(() => {}); // Kafka forgets empty groups by itself, later

@@ -6,13 +6,10 @@
  * new reading is made: this one has noted the batch's records already.
  */
 import { CopyWindow, hash53 } from "./copy-window.ts";
-import type { LogBatch, LoggedRecord, Partition } from "./port.ts";
+import type { KeptOffsets, LogBatch, LoggedRecord, Partition } from "./port.ts";
 
 /** Something in the log that is no record. */
 export type Unreadable = { readonly offset: number; readonly error: Error };
-
-/** The offsets of a partition that are kept: from `low` to before `end`. */
-export type KeptOffsets = { readonly low: number; readonly end: number };
 
 export type ReadingOptions = {
   /** How many records before the progress are read again to know their copies. */

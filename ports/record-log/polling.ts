@@ -1,7 +1,7 @@
 /** Consuming and following a log that is asked again and again: what memory and the embedded log have in common. */
 import { type BackOff, pause, pauseAfter } from "./back-off.ts";
-import { type KeptOffsets, PartitionReading, placeOf, type Unreadable } from "./partition-reading.ts";
-import type { Consumption, Following, LogConsumer, LoggedRecord, LogTopic, Partition } from "./port.ts";
+import { PartitionReading, placeOf, type Unreadable } from "./partition-reading.ts";
+import type { Consumption, Following, KeptOffsets, LogConsumer, LoggedRecord, LogTopic, Partition } from "./port.ts";
 
 export type PollableLog = {
   partitions(topic: LogTopic): readonly Partition[];

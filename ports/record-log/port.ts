@@ -76,6 +76,17 @@ export interface RecordSource {
   follow(topics: readonly LogTopic[], take: (records: readonly LoggedRecord[]) => void): Promise<Following>;
 }
 
+/** Which offsets of a partition are kept: from `low` to before `end`. */
+export type KeptOffsets = { readonly low: number; readonly end: number };
+
+/** Where times and ends are in the log: for who reads a part of it (replay). */
+export interface RecordPlaces {
+  /** By number of the partition, as it is now. */
+  kept(topic: LogTopic): Promise<ReadonlyMap<number, KeptOffsets>>;
+  /** By number of the partition: the first offset whose record was published at `epochMs` or later, else the end. */
+  offsetsAt(topic: LogTopic, epochMs: number): Promise<ReadonlyMap<number, number>>;
+}
+
 export type Consumption = {
   /** By partition: where the consumer stands and where the log ends. */
   lag(): Promise<readonly (Partition & { readonly progress: number; readonly end: number })[]>;
