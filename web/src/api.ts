@@ -10,6 +10,7 @@ import type {
   History,
   MapPoint,
   Page,
+  QueryAnswer,
   Registration,
   ShadowView,
   Stats,
@@ -57,6 +58,11 @@ export const api = {
       signal,
     ),
 
+  /** Several devices and metrics at once: `query` as `queryOf` in history/query.ts makes it. */
+  query: (query: URLSearchParams, signal?: AbortSignal) => get<QueryAnswer>(`/v1/query?${query}`, signal),
+  /** A file made by the server; the key goes with it, which a plain link could not do. */
+  download: (path: string) => requestBlob(path),
+
   events: (filter: { device?: string; kinds?: string; cursor?: string | null; limit?: number }, signal?: AbortSignal) =>
     get<Page<DeviceEvent>>(
       `${filter.device ? device(filter.device) : "/v1"}/events?${query({
@@ -86,13 +92,25 @@ function send<T>(method: string, path: string, body?: unknown, headers: Record<s
 async function request<T>(path: string, init: RequestInit): Promise<T> {
   const headers = new Headers(init.headers);
   headers.set("accept", "application/json");
-  if (apiKey.value) headers.set("authorization", `Bearer ${apiKey.value}`);
-  const response = await fetch(path, { ...init, headers });
-  if (response.status === 401) keyWanted.value = true;
+  const response = await fetchWithKey(path, { ...init, headers });
   if (response.status === 204) return null as T;
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) throw problemFrom(response.status, body);
   return body as T;
+}
+
+async function requestBlob(path: string): Promise<Blob> {
+  const response = await fetchWithKey(path, {});
+  if (!response.ok) throw problemFrom(response.status, await response.json().catch(() => null));
+  return response.blob();
+}
+
+async function fetchWithKey(path: string, init: RequestInit): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (apiKey.value) headers.set("authorization", `Bearer ${apiKey.value}`);
+  const response = await fetch(path, { ...init, headers });
+  if (response.status === 401) keyWanted.value = true;
+  return response;
 }
 
 function device(id: string): string {

@@ -6,6 +6,7 @@ import { lazy } from "./parts/lazy.tsx";
 const Overview = lazy(() => import("./pages/overview.tsx").then((page) => page.Overview));
 const Devices = lazy(() => import("./pages/devices.tsx").then((page) => page.Devices));
 const DevicePage = lazy(() => import("./pages/device.tsx").then((page) => page.DevicePage));
+const HistoryPage = lazy(() => import("./pages/history.tsx").then((page) => page.HistoryPage));
 const DeadLetters = lazy(() => import("./pages/dead-letters.tsx").then((page) => page.DeadLetters));
 const ClusterPage = lazy(() => import("./pages/cluster.tsx").then((page) => page.ClusterPage));
 const NotFound = lazy(() => import("./pages/not-found.tsx").then((page) => page.NotFound));
@@ -26,6 +27,9 @@ export function App() {
             <Devices />
           </Route>
           <Route path="/devices/:id">{({ id }) => <DevicePage key={id} id={id} />}</Route>
+          <Route path="/history">
+            <HistoryPage />
+          </Route>
           <Route path="/dead-letters">
             <DeadLetters />
           </Route>

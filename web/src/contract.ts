@@ -113,6 +113,29 @@ export type History =
   | { kind: "raw"; metric: string; from: string; to: string; points: RawPoint[] }
   | { kind: "buckets"; metric: string; from: string; to: string; bucketSeconds: number; points: BucketPoint[] };
 
+/** `GET /v1/query`: series in the order asked for, devices first. */
+export type QueryAnswer = {
+  start: string;
+  end: string;
+  timezone: string;
+  aggregate: string | null;
+  interval: string | null;
+  series: QueriedSeries[];
+};
+export type SeriesSource = "raw" | "minute" | "hour" | "archive";
+export type QueriedSeries = {
+  device_id: string;
+  metric: string;
+  sources: SeriesSource[];
+  downsampling: { method: "lttb" | "minmax"; from: number; to: number } | null;
+  flagged: number;
+} & (
+  | { kind: "raw"; points: FlaggedPoint[] }
+  | { kind: "intervals"; interval_seconds: number | null; points: IntervalPoint[] }
+);
+export type FlaggedPoint = RawPoint & { flags?: string[] };
+export type IntervalPoint = BucketPoint & { value: number; stddev: number; flagged: number };
+
 export type Registration = {
   id?: string;
   type?: string;

@@ -18,6 +18,7 @@ import {
   presenceEvents,
   statsOf,
 } from "./fleet.ts";
+import { queryAnswer } from "./query.ts";
 
 /**
  * Speaks the API's contract from a made-up fleet, and serves web/dist: for looking at the dashboard, and for tests of
@@ -139,6 +140,7 @@ export async function startFake(options: {
     command.state = "cancelled";
     return c.json(command);
   });
+  app.get("/v1/query", (c) => c.json(queryAnswer(new URL(c.req.url).searchParams, Date.now())));
   app.get("/v1/events", (c) =>
     c.json({ items: fleetEvents(devices, Date.now()).slice(0, Number(c.req.query("limit") ?? 20)), next: "more" }),
   );

@@ -80,15 +80,16 @@ export function summaryOf(trace: Trace): TraceSummary | null {
 
 /** The first and last moment of any of the traces, epoch ms; null if none has a point. */
 export function extentOf(traces: readonly Trace[]): { fromMs: number; toMs: number } | null {
-  let found: { fromMs: number; toMs: number } | null = null;
+  let fromMs = Number.POSITIVE_INFINITY;
+  let toMs = Number.NEGATIVE_INFINITY;
   for (const { points, texts, bucketMs } of traces) {
     const first = points[0] ?? texts[0];
     const last = points.at(-1) ?? texts.at(-1);
     if (!first || !last) continue;
-    const fromMs = Math.min(found?.fromMs ?? Number.POSITIVE_INFINITY, first.tsMs);
-    found = { fromMs, toMs: Math.max(found?.toMs ?? 0, last.tsMs + bucketMs) };
+    fromMs = Math.min(fromMs, first.tsMs);
+    toMs = Math.max(toMs, last.tsMs + bucketMs);
   }
-  return found;
+  return fromMs < Number.POSITIVE_INFINITY ? { fromMs, toMs } : null;
 }
 
 function median(values: number[]): number {

@@ -2,6 +2,7 @@ import "uplot/dist/uPlot.min.css";
 import "../style/chart.css";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { timeLabels, withAir } from "../chart-axes.ts";
 import type { ChartColumns } from "../chart-columns.ts";
 import { formatLocal, formatNumber } from "../format.ts";
 import { colour, drawn } from "../theme.ts";
@@ -106,28 +107,8 @@ function options(width: number, banded: boolean, onSelect: (from: number, to: nu
   };
 }
 
-/** The y range with some air; a constant is not blown up to fill it. */
-function withAir(_: uPlot, low: number | null, high: number | null): [number, number] {
-  if (low === null || high === null) return [0, 1];
-  const air = high > low ? (high - low) * 0.1 : Math.max(0.5, Math.abs(high) * 0.05);
-  return [low - air, high + air];
-}
-
 /** Room for the longest label of the y axis, px. */
 function axisWidth(_: uPlot, labels: string[] | null): number {
   const longest = Math.max(3, ...(labels ?? []).map((label) => label.length));
   return 18 + longest * 6.5;
 }
-
-/**
- * Labels by the distance of the ticks, seconds, in 24-hour time: [least distance, label, and what is added where a
- * year, day or minute begins].
- */
-const timeLabels: (string | number | null)[][] = [
-  [31_536_000, "{YYYY}", null, null, null, null, null, null, 1],
-  [2_419_200, "{MMM}", "\n{YYYY}", null, null, null, null, null, 1],
-  [86_400, "{D} {MMM}", "\n{YYYY}", null, null, null, null, null, 1],
-  [60, "{HH}:{mm}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
-  [1, "{HH}:{mm}:{ss}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
-  [0.001, "{HH}:{mm}:{ss}.{fff}", "\n{D} {MMM} {YYYY}", null, "\n{D} {MMM}", null, null, null, 1],
-];

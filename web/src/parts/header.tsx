@@ -7,6 +7,7 @@ import { Icon } from "./icon.tsx";
 const places = [
   { href: "/", name: "Fleet" },
   { href: "/devices", name: "Devices" },
+  { href: "/history", name: "History" },
   { href: "/dead-letters", name: "Dead letters" },
   { href: "/cluster", name: "Cluster" },
 ];
