@@ -1,3 +1,4 @@
+import { localRecordCodec } from "../record-codec/codec.ts";
 import { decodeBlock, encodeBlock } from "./block.ts";
 import { type EventLog, LogBroken, type LogEntry, LogTaken } from "./port.ts";
 
@@ -15,6 +16,8 @@ export type MemoryLogStorage = {
 export function memoryLogStorage(): MemoryLogStorage {
   return { batches: [], end: 0, taken: false, failNextAppend: null };
 }
+
+const codec = localRecordCodec();
 
 /** An event log in memory, with the stored form of the real one. `close` gives the writer's place free. */
 export function openMemoryLog(
@@ -35,7 +38,7 @@ export function openMemoryLog(
       appending = true;
       const failure = storage.failNextAppend;
       storage.failNextAppend = null;
-      const block = encodeBlock(entries);
+      const block = encodeBlock(entries, codec);
       await null;
       appending = false;
       const firstOffset = storage.end;
@@ -56,7 +59,7 @@ export function openMemoryLog(
       for (const batch of storage.batches) {
         if (batch.firstOffset + batch.count <= from) continue;
         if (batch.firstOffset >= from + Math.max(1, atMost)) break;
-        for (const [index, entry] of decodeBlock(batch.block, batch.count).entries()) {
+        for (const [index, entry] of decodeBlock(batch.block, batch.count, codec).entries()) {
           if (batch.firstOffset + index >= from) entries.push({ offset: batch.firstOffset + index, entry });
         }
         next = batch.firstOffset + batch.count;

@@ -5,7 +5,9 @@
  * appended past whoever takes it next. Readers use the pool.
  */
 import pg from "pg";
-import { decodeBlock, encodeBlock } from "./block.ts";
+import { openRecordCodec, openRecordReader, type RecordReader } from "../record-codec/codec.ts";
+import { openPostgresSchemaRegistry, postgresSchemaRegistry } from "../schema-registry/postgres.ts";
+import { encodeBlock, readBlock } from "./block.ts";
 import { type EventLog, type EventLogReader, LogBroken, type LogEntry, LogTaken } from "./port.ts";
 
 /** `pg_locks` shows it under this number: "doppel l" in ASCII. */
@@ -42,7 +44,8 @@ export type PostgresLog = EventLog & {
 };
 
 /**
- * Opens the log for writing; makes its tables if they are missing. Waits up to `waitMs` for a dead process's session to
+ * Opens the log for writing; makes its tables if they are missing, and registers the schemas of its records in the same
+ * database (`IncompatibleSchema` where they could not read what is there). Waits up to `waitMs` for a dead process's session to
  * go away, then throws `LogTaken`.
  */
 export async function openPostgresLog(pool: pg.Pool, { waitMs = 5_000 } = {}): Promise<PostgresLog> {
@@ -59,11 +62,13 @@ export async function openPostgresLog(pool: pg.Pool, { waitMs = 5_000 } = {}): P
   });
   await client.connect();
   let end: number;
+  let codec: Awaited<ReturnType<typeof openRecordCodec>>;
   try {
     await takeLock(client, waitMs);
     await client.query(schema);
     await client.query(sessionSettings);
     end = await endOf(client);
+    codec = await openRecordCodec(await openPostgresSchemaRegistry(pool));
   } catch (error) {
     closed = true;
     await client.end();
@@ -72,7 +77,7 @@ export async function openPostgresLog(pool: pg.Pool, { waitMs = 5_000 } = {}): P
   let appending = false;
 
   return {
-    ...openPostgresLogReader(pool),
+    ...readerOf(pool, codec),
     async append(entries) {
       if (broken)
         throw new LogBroken(`The event log is broken: ${messageOf(broken)}; the process has to end.`, {
@@ -85,7 +90,7 @@ export async function openPostgresLog(pool: pg.Pool, { waitMs = 5_000 } = {}): P
         await client.query({
           name: "append",
           text: "insert into log (first_offset, count, block) values ($1, $2, $3)",
-          values: [end, entries.length, encodeBlock(entries)],
+          values: [end, entries.length, encodeBlock(entries, codec)],
         });
       } catch (cause) {
         broken = cause; // L4: it may be durable or not; only a new reading of the log can tell.
@@ -113,6 +118,10 @@ export async function openPostgresLog(pool: pg.Pool, { waitMs = 5_000 } = {}): P
 
 /** Reads the log without the writer's lock: for consumers, in this thread or another. The log has to exist. */
 export function openPostgresLogReader(pool: pg.Pool): EventLogReader {
+  return readerOf(pool, openRecordReader(postgresSchemaRegistry(pool)));
+}
+
+function readerOf(pool: pg.Pool, codec: RecordReader): EventLogReader {
   async function start(): Promise<number> {
     const { rows } = await pool.query<{ start: string }>(startSql);
     return Number(rows[0]!.start);
@@ -132,7 +141,7 @@ export function openPostgresLogReader(pool: pg.Pool): EventLogReader {
     let next = offset;
     for (const row of rows) {
       const first = Number(row.first_offset);
-      const decoded = decodeBlock(row.block, row.count);
+      const decoded = await readBlock(row.block, row.count, codec);
       for (let index = next - first; index < decoded.length; index += 1) {
         entries.push({ offset: first + index, entry: decoded[index]! });
       }

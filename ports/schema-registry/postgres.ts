@@ -2,6 +2,7 @@
  * The registry as a table: for the embedded mode, and for the distributed one without a registry server. Judges by
  * itself what is compatible.
  */
+import { createHash } from "node:crypto";
 import type pg from "pg";
 import { backwardCompatibility, normalized } from "./compatibility.ts";
 import { type Compatibility, IncompatibleSchema, RegistryAway, type SchemaRegistry } from "./port.ts";
@@ -11,9 +12,10 @@ const tables = `
   select pg_advisory_xact_lock(hashtext('doppel schemas'));
   create table if not exists schemas (
     id int generated always as identity primary key,
-    schema text not null
+    schema text not null,
+    -- SHA-256 of the schema, in hex: an index takes no long texts.
+    digest text not null unique
   );
-  create unique index if not exists schemas_text on schemas (sha256(schema::bytea));
   create table if not exists schema_versions (
     subject text not null,
     version int not null,
@@ -42,7 +44,7 @@ export function postgresSchemaRegistry(pool: pg.Pool): SchemaRegistry {
         if (known !== undefined) return known.id; // S1
         const found = judged(versions, text);
         if (found.kind === "incompatible") throw new IncompatibleSchema(subject, found.detail);
-        const { rows } = await client.query<{ id: number }>(insertSchema, [text]);
+        const { rows } = await client.query<{ id: number }>(insertSchema, [text, digestOf(text)]);
         const { id } = rows[0]!;
         const version = (versions[0]?.version ?? 0) + 1;
         await client.query("insert into schema_versions (subject, version, id) values ($1, $2, $3)", [
@@ -70,8 +72,12 @@ export function postgresSchemaRegistry(pool: pg.Pool): SchemaRegistry {
 type Version = { readonly version: number; readonly id: number; readonly schema: string };
 
 const insertSchema = `
-  with added as (insert into schemas (schema) values ($1) on conflict do nothing returning id)
-  select id from added union all select id from schemas where sha256(schema::bytea) = sha256($1::bytea) limit 1`;
+  insert into schemas (schema, digest) values ($1, $2)
+  on conflict (digest) do update set digest = excluded.digest returning id`;
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
 
 /** The newest first. */
 async function versionsOf(connection: pg.Pool | pg.PoolClient, subject: string): Promise<Version[]> {
