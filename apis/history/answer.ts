@@ -41,9 +41,12 @@ const aboutSeries = {
       "What the answer was made from: readings, aggregates by minute or hour, the archive; [] where nothing is",
   }),
   downsampling: z
-    .object({ method: z.enum(["lttb", "minmax"]), from: z.int(), to: z.int() })
+    .object({ method: z.enum(["lttb", "minmax", "newest"]), from: z.int(), to: z.int() })
     .nullable()
-    .openapi({ description: "How many readings became how many points, and how; null: all points are there" }),
+    .openapi({
+      description:
+        "How many readings (or intervals) became how many points, and how; `newest` is for text; null: all are there",
+    }),
   flagged: z.int().openapi({ description: "Readings in the range that a quality rule has flagged" }),
 };
 

@@ -1,0 +1,81 @@
+/** The cache in Redis, for several processes: a key goes by itself after a while. Redis that is away is an empty cache. */
+import { createHash } from "node:crypto";
+import { Redis } from "ioredis";
+import type { QueryCache } from "./port.ts";
+
+export type RedisQueryCacheOptions = {
+  /** redis://user:password@host:6379/0, or rediss:// for TLS */
+  readonly url: string;
+  /** Of every key. */
+  readonly prefix?: string;
+  /** How long a query waits for the cache. */
+  readonly timeoutMs?: number;
+  readonly ttlSeconds?: number;
+  /** Longer values are not kept. */
+  readonly maxValueLength?: number;
+};
+
+/** Never rejects, and does not wait for Redis longer than the time-out: it may come later. */
+export async function openRedisQueryCache({
+  url,
+  prefix = "doppel:query:",
+  timeoutMs = 100,
+  ttlSeconds = 3_600,
+  maxValueLength = 4_194_304,
+}: RedisQueryCacheOptions): Promise<QueryCache> {
+  const redis = new Redis(url, {
+    connectionName: "doppel-query-cache",
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    connectTimeout: Math.max(timeoutMs, 1_000),
+    socketTimeout: Math.max(timeoutMs, 1_000),
+    retryStrategy: (times) => Math.min(times * 25, 500),
+  });
+  let away: string | null = "it is not connected yet";
+  redis.on("error", (error) => {
+    away = error.message;
+  });
+  redis.on("ready", () => {
+    away = null;
+  });
+  await inTime(new Promise((resolve) => redis.once("ready", resolve)), timeoutMs).catch(() => {});
+
+  // Keys name whole queries; a digest of them is short.
+  const keyOf = (key: string) => prefix + createHash("sha256").update(key).digest("base64url");
+  const asked = async <T>(command: () => Promise<T>): Promise<T | null> => {
+    try {
+      const answer = await inTime(command(), timeoutMs);
+      away = null;
+      return answer;
+    } catch (error) {
+      away = error instanceof Error ? error.message : String(error);
+      return null;
+    }
+  };
+
+  return {
+    get: (key) => asked(() => redis.get(keyOf(key))),
+    async set(key, value) {
+      if (value.length > maxValueLength) return;
+      await asked(() => redis.set(keyOf(key), value, "EX", ttlSeconds));
+    },
+    get away() {
+      return away;
+    },
+    async close() {
+      redis.disconnect();
+    },
+  };
+}
+
+async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("Redis did not answer in time.")), timeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
