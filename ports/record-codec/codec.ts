@@ -173,7 +173,8 @@ function readerWith(registry: Pick<SchemaRegistry, "schema">, known: Map<number,
       const id = from.uint32();
       const reader = known.get(id);
       if (reader !== undefined) return reader(from);
-      if (missing.has(id)) throw new BadRecord(`the schema registry has no schema ${id}, by which it was written`);
+      if ((missing.get(id) ?? 0) > performance.now())
+        throw new BadRecord(`the schema registry has no schema ${id}, by which it was written`);
       throw new UnknownSchema(id);
     } catch (error) {
       if (error instanceof BadRecord || error instanceof UnknownSchema) throw error;

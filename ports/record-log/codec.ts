@@ -1,8 +1,8 @@
 /**
- * A record's form in the log: Kafka key = device id, value = JSON `{"id":…,"record":…}` in UTF-8.
+ * A record as JSON, as earlier releases wrote it: Kafka key = device id, value = `{"id":…,"record":…}` in UTF-8.
  *
- * The first byte of the value says how to read the rest: `{` (0x7b) is this JSON. 0x00 is left for Confluent's wire
- * format (magic byte, schema id, Avro), so that readers which know both can meet both in one partition.
+ * The first byte of the value says how to read the rest: `{` (0x7b) is this JSON, 0x00 is Confluent's wire format
+ * (ports/record-codec), so that readers which know both can meet both in one partition.
  */
 import type { TwinRecord } from "../../core/device/records.ts";
 import type { LoggedRecord, PublishableRecord } from "./port.ts";
@@ -18,7 +18,8 @@ export function encodeRecord({ id, record }: Pick<PublishableRecord, "id" | "rec
 export function decodeRecord(key: Uint8Array | null, value: Uint8Array | null, offset: number): LoggedRecord {
   if (key === null || key.length === 0) throw new BadRecord("it has no key; the key is the device's id");
   if (value === null || value.length === 0) throw new BadRecord("it is empty; a record is never deleted by its key");
-  if (value[0] === CONFLUENT) throw new BadRecord("it is in Confluent's wire format, and this release reads JSON only");
+  if (value[0] === CONFLUENT)
+    throw new BadRecord("it is in Confluent's wire format, and this reader was given JSON only");
   if (value[0] !== JSON_OBJECT) throw new BadRecord(`its first byte is ${value[0]} instead of ${JSON_OBJECT} ("{")`);
   let body: { id?: unknown; record?: { kind?: unknown } | null };
   try {

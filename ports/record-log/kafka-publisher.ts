@@ -11,6 +11,7 @@
  */
 import kafkajs, { type CompressionTypes, type ICustomPartitioner, type Message, type Producer } from "kafkajs";
 import { topicOf } from "../../core/device/records.ts";
+import type { RecordCodec } from "../record-codec/codec.ts";
 import type { BackOff } from "./back-off.ts";
 import { encodeRecord } from "./codec.ts";
 import { openGroupCommit } from "./group-commit.ts";
@@ -20,6 +21,8 @@ import type { PublishableRecord, RecordPublisher } from "./port.ts";
 export type KafkaPublisherOptions = KafkaOptions & {
   /** On loopback none is cheapest; over a network zstd (by node:zlib) costs least per byte saved. "none" */
   readonly compression?: "none" | "gzip" | "zstd";
+  /** How records are written; as JSON without one. */
+  readonly codec?: Pick<RecordCodec, "encode">;
   /** How long a first call waits for others to share its request; 2 ms. */
   readonly lingerMs?: number;
   /** How long a call waits for the log before `LogAway`; 30,000. */
@@ -53,6 +56,7 @@ export function openKafkaPublisher(options: KafkaPublisherOptions): RecordPublis
   const { prefix = "", lingerMs = 2, awayAfterMs = 30_000 } = options;
   const { None, GZIP, ZSTD } = kafkajs.CompressionTypes;
   const compression = { none: None, gzip: GZIP, zstd: ZSTD }[options.compression ?? "none"];
+  const encodeValue = options.codec?.encode ?? encodeRecord;
   const kafka = openKafkaClient(options);
   let session: ProducerSession | null = null;
 
@@ -85,7 +89,7 @@ export function openKafkaPublisher(options: KafkaPublisherOptions): RecordPublis
 
   return {
     async publish(records) {
-      await commit.add(records.map((record) => encode(record, prefix)));
+      await commit.add(records.map((record) => encode(record, prefix, encodeValue)));
     },
     async close() {
       await commit.close();
@@ -95,8 +99,8 @@ export function openKafkaPublisher(options: KafkaPublisherOptions): RecordPublis
   };
 }
 
-function encode(record: PublishableRecord, prefix: string): Encoded {
-  const value = encodeRecord(record);
+function encode(record: PublishableRecord, prefix: string, encodeValue: RecordCodec["encode"]): Encoded {
+  const value = encodeValue(record);
   const bytes = value.length + record.device.length + 20;
   if (bytes > maxMessageBytes - headroom)
     throw new RecordTooLarge(

@@ -1,6 +1,7 @@
 /** Reading the log from Kafka: consuming in a group with progress of our own, and following for live views. */
 import { randomUUID } from "node:crypto";
 import type { Admin, Kafka, KafkaMessage } from "kafkajs";
+import type { RecordReader } from "../record-codec/codec.ts";
 import { type BackOff, pause } from "./back-off.ts";
 import { decodeRecord } from "./codec.ts";
 import { isFinal, type KafkaOptions, kafkaTopic, openKafkaClient } from "./kafka-client.ts";
@@ -18,6 +19,8 @@ import type {
 } from "./port.ts";
 
 export type KafkaSourceOptions = KafkaOptions & {
+  /** How records are read; without one, the JSON of earlier releases alone. */
+  readonly codec?: Pick<RecordReader, "decode" | "learnFrom">;
   /** R5, per partition; 10,000. */
   readonly copyWindow?: number;
   /** A batch holds at most so many records; 5,000. */
@@ -41,6 +44,7 @@ export type KafkaSource = RecordSource &
 
 export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
   const { prefix = "", copyWindow = 10_000, maxRecords = 5_000, onTrouble = () => {} } = options;
+  const codec = options.codec ?? jsonOnly;
   const kafka = openKafkaClient(options);
   const offsets = openOffsets(kafka, prefix);
   const closing = new AbortController();
@@ -71,7 +75,10 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
         async take(partition, messages, goesOn) {
           const reading = readings.get(placeOf(partition))!;
           const end = messages.length === 0 ? reading.next : Number(messages.at(-1)!.offset) + 1;
-          for (const batch of reading.batches(messages.map(read), end)) {
+          // Rejects while the registry is away: then the batch comes again.
+          await codec.learnFrom(messages.map(({ value }) => value));
+          const read = messages.map((message) => readMessage(message, codec));
+          for (const batch of reading.batches(read, end)) {
             if (!goesOn()) break;
             await consumer.take(batch);
           }
@@ -108,7 +115,9 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
           return reached === null ? kept.end : Math.min(Math.max(reached, kept.low), kept.end);
         },
         async take(partition, messages) {
-          const records = messages.map(read).filter((item): item is LoggedRecord => !("error" in item));
+          await codec.learnFrom(messages.map(({ value }) => value));
+          const read = messages.map((message) => readMessage(message, codec));
+          const records = read.filter((item): item is LoggedRecord => !("error" in item));
           if (records.length > 0) take(records);
           const end = Number(messages.at(-1)!.offset) + 1;
           next.set(placeOf(partition), end);
@@ -134,9 +143,14 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
   };
 }
 
-function read({ key, value, offset }: KafkaMessage): LoggedRecord | Unreadable {
+const jsonOnly: Pick<RecordReader, "decode" | "learnFrom"> = { decode: decodeRecord, learnFrom: async () => {} };
+
+function readMessage(
+  { key, value, offset }: KafkaMessage,
+  codec: Pick<RecordReader, "decode">,
+): LoggedRecord | Unreadable {
   try {
-    return decodeRecord(key, value, Number(offset));
+    return codec.decode(key, value, Number(offset));
   } catch (error) {
     return { offset: Number(offset), error: error as Error };
   }

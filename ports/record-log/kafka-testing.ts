@@ -1,7 +1,6 @@
 /** For tests with Kafka: topics for one day, and reading all that is there. */
 import { expect, onTestFinished, vi } from "vitest";
-import type { KafkaOptions } from "./kafka-client.ts";
-import { openKafkaSource } from "./kafka-source.ts";
+import { type KafkaSourceOptions, openKafkaSource } from "./kafka-source.ts";
 import { placeOf } from "./partition-reading.ts";
 import type { PublishableRecord } from "./port.ts";
 import type { TopicsWanted } from "./topics.ts";
@@ -14,7 +13,7 @@ export const wanted: TopicsWanted = {
 };
 
 /** Consumes the telemetry from its beginning until the test ends or `stop`. */
-export async function consumeAll(options: KafkaOptions) {
+export async function consumeAll(options: KafkaSourceOptions) {
   const source = openKafkaSource({ ...options, backOff: { firstMs: 50, maxMs: 500 } });
   const progress = new Map<string, number>();
   const records: PublishableRecord[] = [];
@@ -42,7 +41,7 @@ export async function consumeAll(options: KafkaOptions) {
 }
 
 /** Reads the telemetry from its beginning until there are at least so many records. */
-export async function everything(options: KafkaOptions, count: number): Promise<PublishableRecord[]> {
+export async function everything(options: KafkaSourceOptions, count: number): Promise<PublishableRecord[]> {
   const all = await consumeAll(options);
   await vi.waitFor(() => expect(all.records.length).toBeGreaterThanOrEqual(count), { timeout: 20_000, interval: 20 });
   await all.stop();

@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { kafkaIsHere, type TestKafka, testKafka } from "../../deploy/native/testing.ts";
+import { localRecordCodec, openRecordCodec, openRecordReader } from "../record-codec/codec.ts";
+import { openMemorySchemaRegistry } from "../schema-registry/memory.ts";
+import { RegistryAway } from "../schema-registry/port.ts";
 import { type OpenedRecordLog, recordLogContract } from "./contract.ts";
 import { kafkaTopic, openKafkaClient } from "./kafka-client.ts";
 import { openKafkaPublisher, RecordTooLarge } from "./kafka-publisher.ts";
@@ -29,7 +32,7 @@ async function aLog() {
 describe.skipIf(!kafkaIsHere)("with a broker", () => recordLogContract("Kafka", open));
 
 async function open(): Promise<OpenedRecordLog> {
-  const options = await aLog();
+  const options = { ...(await aLog()), codec: localRecordCodec() };
   const publishers: RecordPublisher[] = [];
   const openPublisher = () => {
     const publisher = openKafkaPublisher(options);
@@ -81,6 +84,28 @@ describe.skipIf(!kafkaIsHere)("Kafka", () => {
     await publisher.publish([telemetry("pump", 1)]);
     expect(await refused).toBeInstanceOf(RecordTooLarge);
     expect(await refused).toMatchObject({ code: "RECORD_TOO_LARGE", retry: "never" });
+  });
+
+  test("JSON of earlier releases and Avro stand in one partition, and a reader fetches the schemas that it meets", async () => {
+    const options = await aLog();
+    const registry = openMemorySchemaRegistry();
+    await registry.register("another-value", '"string"'); // so that no id is one that a codec without registry has
+    for (const [number, codec] of [undefined, await openRecordCodec(registry), undefined].entries()) {
+      const publisher = openKafkaPublisher({ ...options, ...(codec === undefined ? {} : { codec }) });
+      await publisher.publish([telemetry("pump", number)]);
+      await publisher.close();
+    }
+    let asked = 0;
+    const codec = openRecordReader({
+      async schema(id) {
+        asked += 1;
+        if (asked === 1) throw new RegistryAway("away for a moment");
+        return registry.schema(id);
+      },
+    });
+    const records = await everything({ ...options, codec }, 3);
+    expect(records.map(({ record }) => record)).toEqual([0, 1, 2].map((number) => telemetry("pump", number).record));
+    expect(asked).toBe(2);
   });
 
   test("publishing and consuming begin before the topics are there", async () => {

@@ -1,6 +1,7 @@
 /** The log in memory, for tests: partitions, groups that share them, and the failures that the real one has. */
 import { topicOf } from "../../core/device/records.ts";
-import { BadRecord, decodeRecord, encodeRecord } from "./codec.ts";
+import { localRecordCodec } from "../record-codec/codec.ts";
+import { BadRecord } from "./codec.ts";
 import { hash53 } from "./copy-window.ts";
 import type { Unreadable } from "./partition-reading.ts";
 import { consumptionOf, followByPolling, type PollableLog, type PollingOptions, pollPartitions } from "./polling.ts";
@@ -32,6 +33,8 @@ export type MemoryRecordLog = {
   /** Puts bytes that are no record into partition 0 of the topic. */
   putUnreadable(topic: LogTopic): void;
 };
+
+const codec = localRecordCodec();
 
 type Stored = { readonly key: Buffer; readonly value: Buffer };
 type Member = { readonly consumer: LogConsumer; running: { stop(): Promise<void> } | null };
@@ -72,7 +75,7 @@ export function openMemoryRecordLog({
 
   function append({ id, device, record }: PublishableRecord): void {
     const partition = hash53(device, "") % partitions;
-    kept({ topic: topicOf(record), partition }).push({ key: Buffer.from(device), value: encodeRecord({ id, record }) });
+    kept({ topic: topicOf(record), partition }).push({ key: Buffer.from(device), value: codec.encode({ id, record }) });
   }
 
   function openPublisher(): RecordPublisher {
@@ -128,7 +131,7 @@ export function openMemoryRecordLog({
 
 function decode({ key, value }: Stored, offset: number): LoggedRecord | Unreadable {
   try {
-    return decodeRecord(key, value, offset);
+    return codec.decode(key, value, offset);
   } catch (error) {
     if (!(error instanceof BadRecord)) throw error;
     return { offset, error };
