@@ -3,6 +3,7 @@ import { apiKey, keyWanted } from "./api-key.ts";
 import type {
   Cluster,
   Command,
+  DeadLetter,
   Device,
   DeviceDetail,
   DeviceEvent,
@@ -72,8 +73,15 @@ export const api = {
       })}`,
       signal,
     ),
-  deadLetters: (cursor: string | null, signal?: AbortSignal) =>
-    get<Page<DeviceEvent>>(`/v1/dead-letters?${query({ limit: "50", cursor })}`, signal),
+  deadLetters: (filter: URLSearchParams, cursor: string | null, signal?: AbortSignal) => {
+    const search = new URLSearchParams(filter);
+    search.set("limit", "50");
+    if (cursor !== null) search.set("cursor", cursor);
+    return get<Page<DeadLetter>>(`/v1/dead-letters?${search}`, signal);
+  },
+  /** Once: a second time is refused with 409. `payload` null sends it as it came. */
+  resend: (id: string, payload: string | null) =>
+    send<DeadLetter>("POST", `/v1/dead-letters/${encodeURIComponent(id)}/resend`, payload === null ? {} : { payload }),
 };
 
 function get<T>(path: string, signal?: AbortSignal): Promise<T> {

@@ -113,6 +113,27 @@ export type History =
   | { kind: "raw"; metric: string; from: string; to: string; points: RawPoint[] }
   | { kind: "buckets"; metric: string; from: string; to: string; bucketSeconds: number; points: BucketPoint[] };
 
+/** A message that could not be processed, kept whole; `resend` is what came of sending it again. */
+export type DeadLetter = {
+  id: string;
+  device: string;
+  at: string;
+  topic: string;
+  reason: string;
+  detail: string;
+  payload: string;
+  encoding: "utf8" | "base64";
+  type?: string;
+  region?: string;
+  broken?: { rule: string; metric: string }[];
+  resend: Resend | null;
+};
+export type Resend = { by: string; at: string; tries: number; outcome: ResendOutcome | null };
+export type ResendOutcome =
+  | { kind: "counted"; accepted: number; duplicates: number; refused: number }
+  | { kind: "taken" }
+  | { kind: "refused"; detail: string };
+
 /** `GET /v1/query`: series in the order asked for, devices first. */
 export type QueryAnswer = {
   start: string;
@@ -127,7 +148,7 @@ export type QueriedSeries = {
   device_id: string;
   metric: string;
   sources: SeriesSource[];
-  downsampling: { method: "lttb" | "minmax"; from: number; to: number } | null;
+  downsampling: { method: "lttb" | "minmax" | "newest"; from: number; to: number } | null;
   flagged: number;
 } & (
   | { kind: "raw"; points: FlaggedPoint[] }

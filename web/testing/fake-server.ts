@@ -144,10 +144,29 @@ export async function startFake(options: {
   app.get("/v1/events", (c) =>
     c.json({ items: fleetEvents(devices, Date.now()).slice(0, Number(c.req.query("limit") ?? 20)), next: "more" }),
   );
+  const letters = deadLetters(devices, Date.now());
   app.get("/v1/dead-letters", (c) => {
-    const start = Number(c.req.query("cursor") ?? 0);
-    const all = deadLetters(devices, Date.now());
-    return c.json({ items: all.slice(start, start + 50), next: start + 50 < all.length ? String(start + 50) : null });
+    const { device, reason, rule, cursor } = c.req.query();
+    const start = Number(cursor ?? 0);
+    const found = letters.filter(
+      (letter) =>
+        (!device || letter.device === device) &&
+        (!reason || letter.reason === reason) &&
+        (!rule || letter.broken?.some((one) => one.rule === rule)),
+    );
+    const next = start + 50 < found.length ? String(start + 50) : null;
+    return c.json({ items: found.slice(start, start + 50), next });
+  });
+  app.post("/v1/dead-letters/:id/resend", async (c) => {
+    const letter = letters.find(({ id }) => id === c.req.param("id"));
+    if (!letter) return problem(c, 404, "No such dead letter", "It may be past its retention.");
+    if (letter.resend) return problem(c, 409, "Sent already", "A dead letter is sent again once.");
+    const { payload } = (await c.req.json()) as { payload?: string };
+    const accepted = payload === undefined ? 0 : 1;
+    const at = new Date().toISOString();
+    const outcome = { kind: "counted" as const, accepted, duplicates: 0, refused: 1 - accepted };
+    letter.resend = { by: "anyone", at, tries: 1, outcome };
+    return c.json(letter);
   });
   app.get("/*", async (c) => serveBuilt(c, options.built ?? fileURLToPath(new URL("../dist", import.meta.url))));
 

@@ -1,4 +1,4 @@
-import type { Device, DeviceDetail, DeviceEvent, History, Latest, Stats } from "../src/contract.ts";
+import type { DeadLetter, Device, DeviceDetail, DeviceEvent, History, Latest, Stats } from "../src/contract.ts";
 
 /**
  * A made-up fleet for looking at the dashboard without a server behind it: the same devices for the same seed, and
@@ -201,7 +201,7 @@ export function fleetEvents(devices: Device[], nowMs: number): DeviceEvent[] {
   });
 }
 
-export function deadLetters(devices: Device[], nowMs: number): DeviceEvent[] {
+export function deadLetters(devices: Device[], nowMs: number): DeadLetter[] {
   if (devices.length === 0) return [];
   const next = random(5);
   const samples = [
@@ -225,21 +225,27 @@ export function deadLetters(devices: Device[], nowMs: number): DeviceEvent[] {
       'The field "value" is unknown; the fields are ts, seq, boot, id, readings, tags.',
       `{"value":${"1".repeat(400)}}`,
     ],
+    [
+      "quarantined",
+      "latitude is 91.02, above 90 (rule latitude).",
+      '{"seq":4711,"readings":{"latitude":91.02,"longitude":9.74,"speed":12.5}}',
+    ],
   ] as const;
   return Array.from({ length: 120 }, (_, index) => {
     const [reason, detail, payload] = samples[Math.floor(next() * samples.length)]!;
     const device = devices[Math.floor(next() * devices.length)]!.id;
     const at = new Date(nowMs - index * 47_000).toISOString();
     return {
-      offset: 500 - index,
+      id: `${500 - index}`,
       device,
-      kind: "deadLettered",
       at,
       topic: `devices/${device}/telemetry`,
       reason,
       detail,
       payload,
       encoding: "utf8",
+      ...(reason === "quarantined" && { broken: [{ rule: "latitude", metric: "latitude" }] }),
+      resend: null,
     };
   });
 }
@@ -262,7 +268,8 @@ export function statsOf(devices: Device[], messagesPerSecond: number): Stats {
     types,
     messagesPerSecond,
     twinsInMemory: devices.length,
-    deadLetters: devices.length === 0 ? {} : { "malformed-json": 71, "bad-reading-type": 33, "clock-ahead": 16 },
+    deadLetters:
+      devices.length === 0 ? {} : { quarantined: 24, "malformed-json": 71, "bad-reading-type": 33, "clock-ahead": 16 },
     sinkLag: { timeseries: Math.round(messagesPerSecond / 40), fleet: 3 },
   };
 }
