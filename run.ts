@@ -30,6 +30,8 @@ import type { HealthProbe } from "./ports/http-health/routes.ts";
 import { openMetrics } from "./ports/metrics/prometheus.ts";
 import { type Cluster, startCluster } from "./ports/postgres/cluster.ts";
 import { openPool } from "./ports/postgres/pool.ts";
+import { openPostgresQualityStats } from "./ports/quality-stats/postgres.ts";
+import { openPostgresResends } from "./ports/resends/postgres.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
 import { openPostgresTimeSeries } from "./ports/time-series/postgres.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
@@ -91,6 +93,8 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     const store = await openPostgresTwinStore(pool);
     const series = await openPostgresTimeSeries(pool);
     const fleet = await openPostgresFleetIndex(pool);
+    const quality = await openPostgresQualityStats(pool);
+    const resends = await openPostgresResends(pool);
     const retained = await openPostgresRetainedStore(pool);
     const credentials = await openPostgresCredentials(pool);
     const deviceTypes = await openPostgresDeviceTypes(pool);
@@ -173,6 +177,8 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         host: withPolicies(host, policies),
         fleet,
         series,
+        quality,
+        resends,
         credentials,
         deviceTypes,
         endConnections: (principal, reason) => {

@@ -6,6 +6,8 @@ import type { Credentials } from "../ports/credentials/port.ts";
 import type { DeviceTypes } from "../ports/device-types/port.ts";
 import type { FleetIndex } from "../ports/fleet-index/port.ts";
 import type { HealthProbe } from "../ports/http-health/routes.ts";
+import type { QualityStats } from "../ports/quality-stats/port.ts";
+import type { Resends } from "../ports/resends/port.ts";
 import type { TimeSeries } from "../ports/time-series/port.ts";
 import type { ClusterState } from "./cluster.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
@@ -15,6 +17,8 @@ export type ApiParts = {
   readonly host: TwinHost;
   readonly fleet: FleetIndex;
   readonly series: TimeSeries;
+  readonly quality: QualityStats;
+  readonly resends: Resends;
   readonly credentials: Credentials;
   readonly deviceTypes: DeviceTypes;
   /** Ends the MQTT connections of a device or app, wherever they are; `reason` in plain words. */

@@ -21,7 +21,9 @@ import { startHeartbeat } from "../ports/membership/heartbeat.ts";
 import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
+import { openPostgresQualityStats } from "../ports/quality-stats/postgres.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
+import { openPostgresResends } from "../ports/resends/postgres.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { safetyOf } from "../role-config.ts";
 import { memberId, openRoleDownlink, openRolePool } from "../role-parts.ts";
@@ -47,6 +49,8 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     const pool = openRolePool(config, id, logger);
     closers.add(() => pool.end());
     const fleet = await openPostgresFleetIndex(pool);
+    const quality = await openPostgresQualityStats(pool);
+    const resends = await openPostgresResends(pool);
     const series = await openPostgresTimeSeries(pool);
     const credentials = await openPostgresCredentials(pool);
     const deviceTypes = await openPostgresDeviceTypes(pool);
@@ -120,7 +124,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     let ready = true;
     const api = await openApi(
       {
-        ...{ host, fleet, series, credentials, deviceTypes },
+        ...{ host, fleet, series, quality, resends, credentials, deviceTypes },
         publishFromApp: application.publishFromApp,
         endConnections: (principal, reason) => {
           if (principal.kind === "device") endDevice(principal.device, reason);

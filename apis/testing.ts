@@ -8,6 +8,8 @@ import { openMemoryDeviceTypes } from "../ports/device-types/memory.ts";
 import { openMemoryLog } from "../ports/event-log/memory.ts";
 import { memoryFleetIndex } from "../ports/fleet-index/memory.ts";
 import type { DeviceEvent } from "../ports/fleet-index/port.ts";
+import { memoryQualityStats } from "../ports/quality-stats/memory.ts";
+import { memoryResends } from "../ports/resends/memory.ts";
 import { memoryTimeSeries } from "../ports/time-series/memory.ts";
 import { openMemoryTwinStore } from "../ports/twin-store/memory.ts";
 import { apiApp } from "./app.ts";
@@ -94,6 +96,8 @@ export async function openTestApi(
     host,
     fleet,
     series,
+    quality: memoryQualityStats(),
+    resends: memoryResends(),
     credentials: openMemoryCredentials(),
     deviceTypes,
     publishFromApp: application.publishFromApp,
@@ -150,6 +154,9 @@ export async function openTestApi(
               tags: record.tags ?? null,
               receivedAtMs: record.atMs,
               offset,
+              flags: record.flags?.[metric] ?? record.flags?.[""] ?? null,
+              type: record.type ?? "default",
+              region: record.region ?? "",
             }))
           : [],
       );

@@ -35,7 +35,9 @@ export function takeTurn(twin: Twin, input: TwinInput, context: TwinContext): Tu
   const turn = new Turn(twin);
   switch (input.kind) {
     case "telemetry":
-      return hear(turn, input.session, context) ? telemetryTurn(turn, input, context) : unknownDevice(turn);
+      return (input.again === undefined ? hear(turn, input.session, context) : known(turn, context))
+        ? telemetryTurn(turn, input, context)
+        : unknownDevice(turn);
     case "heartbeat":
       if (!hear(turn, input.session, context)) return unknownDevice(turn);
       turn.record({ kind: "seen", atMs: context.nowMs, why: "heartbeat" });

@@ -48,6 +48,17 @@ export function sawBefore(window: DedupWindow, identity: MessageIdentity): boole
   return !isMissing(known, seq);
 }
 
+/**
+ * Whether `sawBefore` is sure of this identity (W1). Not of numbers below the window or of a boot that it does not know,
+ * nor of ids and hashes that as many newer ones may have pushed out.
+ */
+export function isSure(window: DedupWindow, identity: MessageIdentity): boolean {
+  if (identity.kind !== "sequence") return window.hashes.length < ringSize || sawBefore(window, identity);
+  const { boot, seq } = identity;
+  const known = sequenceFor(window, boot);
+  return known === null ? window.newest < 0 : seq > known.newest - sizeOf(boot);
+}
+
 /** The window with this identity in it. */
 export function remember(window: DedupWindow, identity: MessageIdentity): DedupWindow {
   if (identity.kind !== "sequence") return rememberHash(window, hashOf(identity));

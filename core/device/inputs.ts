@@ -21,6 +21,11 @@ export type TwinInput =
        * message each time.
        */
       readonly receivedAtMs?: number;
+      /**
+       * An operator sends it again, from the dead letters: it is not the device that speaks now. `override`: rules that
+       * would put it in quarantine only flag it.
+       */
+      readonly again?: { readonly override: boolean };
     }
   | { readonly kind: "heartbeat"; readonly session: string | null }
   /** A message that a gateway could not route or was not allowed to take. */
