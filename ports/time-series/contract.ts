@@ -1,7 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { bucketStart } from "../../core/history/buckets.ts";
-import { type SeriesQuery, type SeriesRow, StaleProgress, type TimeSeries } from "./port.ts";
+import { aggregatesContract } from "./aggregates-contract.ts";
+import {
+  type SeriesQuery,
+  type SeriesRange,
+  type SeriesRetention,
+  type SeriesRow,
+  StaleProgress,
+  type TimeSeries,
+} from "./port.ts";
 
 export type Opened<Port> = { readonly port: Port; close(): Promise<void> };
 
@@ -9,14 +17,16 @@ const day = 24 * 3_600_000;
 const nowMs = Date.UTC(2025, 10, 21, 12);
 const keepMs = 30 * day;
 
-/** The promises of `TimeSeries` (S1–S3), for every implementation. */
+/** The promises of `TimeSeries` (S1–S4), for every implementation. */
 export function timeSeriesContract(name: string, open: () => Promise<Opened<TimeSeries>>): void {
   async function opened(): Promise<TimeSeries> {
     const { port, close } = await open();
     onTestFinished(close);
-    await port.maintain(nowMs, keepMs);
+    await port.maintain(nowMs, aRetention());
     return port;
   }
+
+  aggregatesContract(name, open);
 
   describe(`${name} as TimeSeries`, () => {
     test("a new series stands at 0 and is empty", async () => {
@@ -211,9 +221,9 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       const tsMs = Date.UTC(2013, 6, 4);
       await port.write([aRow({ tsMs, receivedAtMs: nowMs })], { from: 0, to: 1 });
       const history = aQuery({ fromMs: tsMs, toMs: tsMs + 1 });
-      await port.maintain(nowMs + keepMs, keepMs);
+      await port.maintain(nowMs + keepMs, aRetention());
       expect((await port.query(history)).points).toEqual([{ tsMs, value: 21.5 }]);
-      await port.maintain(nowMs + keepMs + 1, keepMs);
+      await port.maintain(nowMs + keepMs + 1, aRetention());
       expect((await port.query(history)).points).toEqual([]);
     });
 
@@ -222,23 +232,62 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       const early = aRow({ tsMs: nowMs - 2 * day, receivedAtMs: nowMs - 2 * day, value: 1 });
       const late = aRow({ tsMs: nowMs - 2 * day, receivedAtMs: nowMs, value: 2, offset: 1 });
       await port.write([early, late], { from: 0, to: 2 });
-      await port.maintain(nowMs + keepMs - 2 * day, keepMs);
+      await port.maintain(nowMs + keepMs - 2 * day, aRetention());
       expect((await port.query(aQuery())).points).toHaveLength(2);
-      await port.maintain(nowMs + keepMs - day, keepMs);
+      await port.maintain(nowMs + keepMs - day, aRetention());
       expect((await port.query(aQuery())).points).toEqual([{ tsMs: nowMs - 2 * day, value: 2 }]);
-      await port.maintain(nowMs + keepMs + 1, keepMs);
+      await port.maintain(nowMs + keepMs + 1, aRetention());
       expect((await port.query(aQuery())).points).toEqual([]);
+    });
+
+    test("flags come back with their reading, and the newest readings when there are too many", async () => {
+      const port = await opened();
+      const flags = ["too-hot", 'quoted "\\', "größe"];
+      await port.write([aRow({ flags }), aRow({ tsMs: nowMs + 1, offset: 1, value: "eco" })], { from: 0, to: 2 });
+      const first = { tsMs: nowMs, offset: 0, value: 21.5, flags };
+      const second = { tsMs: nowMs + 1, offset: 1, value: "eco", flags: null };
+      expect(await port.readings(aRange(), 10)).toEqual([first, second]);
+      expect(await port.readings(aRange(), 1)).toEqual([second]);
+      expect([await port.count(aRange(), 10), await port.count(aRange(), 1)]).toEqual([2, 1]);
+    });
+
+    test("what is written again is there once, beside what was missing", async () => {
+      const port = await opened();
+      await port.write([aRow({ offset: 1 })], { from: 0, to: 2 });
+      const rows = [0, 1, 2, 2].map((offset) => aRow({ offset, value: 9 }));
+      expect(await port.writeAgain(rows)).toEqual({ added: 2 });
+      expect(await port.writeAgain(rows)).toEqual({ added: 0 });
+      const readings = await port.readings(aRange(), 10);
+      expect(readings.map(({ offset, value }) => [offset, value])).toEqual([
+        [0, 9],
+        [1, 21.5],
+        [2, 9],
+      ]);
+      // What a replay was quicker with is no trouble for the consumer that comes to it.
+      await port.write([aRow({ offset: 2 }), aRow({ offset: 3 })], { from: 2, to: 4 });
+      expect(await port.count(aRange(), 10)).toBe(4);
+      expect(await port.progress()).toBe(4);
     });
 
     test("readings written before their day had a partition stay", async () => {
       const port = await opened();
       const tsMs = nowMs + 10 * day;
       await port.write([aRow({ tsMs })], { from: 0, to: 1 });
-      await port.maintain(nowMs + 9 * day, keepMs);
+      await port.maintain(nowMs + 9 * day, aRetention());
       await port.write([aRow({ tsMs, offset: 1 })], { from: 1, to: 2 });
       expect((await port.query(aQuery())).points).toHaveLength(2);
     });
   });
+}
+
+/** Thirty days; aggregates for longer than any test. */
+export function aRetention(retention: Partial<SeriesRetention> = {}): SeriesRetention {
+  return {
+    keepMs,
+    keepMsOf: new Map(),
+    keepAggregatesMs: { minute: 40 * 365 * day, hour: 80 * 365 * day },
+    ...retention,
+  };
 }
 
 /** A reading of pump-4's temperature at noon. */
@@ -251,7 +300,20 @@ export function aRow(row: Partial<SeriesRow> = {}): SeriesRow {
     tags: null,
     receivedAtMs: nowMs,
     offset: 0,
+    flags: null,
+    type: "default",
+    region: "",
     ...row,
+  };
+}
+
+export function aRange(range: Partial<SeriesRange> = {}): SeriesRange {
+  return {
+    device: "pump-4",
+    metric: "temperature",
+    fromMs: nowMs - 400 * day,
+    toMs: nowMs + 400 * day,
+    ...range,
   };
 }
 

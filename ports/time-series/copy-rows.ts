@@ -5,8 +5,8 @@
 import type { SeriesRow } from "./port.ts";
 import { storableJson, storableText } from "./storable-text.ts";
 
-export const copyColumns = "ts, received_at, log_offset, value, value_bool, device_id, metric, value_text, tags";
-const columnCount = 9;
+export const copyColumns = "ts, received_at, log_offset, value, value_bool, device_id, metric, value_text, tags, flags";
+const columnCount = 10;
 
 const signature = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
 /** PostgreSQL counts time from 2000-01-01, in µs. */
@@ -49,7 +49,8 @@ export function copyStream(rows: readonly SeriesRow[]): Buffer {
     }
     const { value } = row;
     const text = typeof value === "string" ? value : "";
-    out.reserve(fixedBytes + 3 * (row.device.length + row.metric.length + text.length) + tagBytes.length + 1);
+    const textBytes = 3 * (row.device.length + row.metric.length + text.length);
+    out.reserve(fixedBytes + textBytes + tagBytes.length + 1 + (row.flags === null ? 0 : arrayBytes(row.flags)));
     out.int16(columnCount);
     out.time(row.tsMs);
     out.time(row.receivedAtMs);
@@ -70,6 +71,8 @@ export function copyStream(rows: readonly SeriesRow[]): Buffer {
     else out.int32(noValue);
     if (row.tags === null) out.int32(noValue);
     else out.jsonb(tagBytes);
+    if (row.flags === null) out.int32(noValue);
+    else out.texts(row.flags);
   }
   out.reserve(2);
   out.int16(-1);
@@ -77,6 +80,13 @@ export function copyStream(rows: readonly SeriesRow[]): Buffer {
 }
 
 const nothing = Buffer.alloc(0);
+/** Of `text` in pg_type. */
+const textOid = 25;
+
+/** At most. */
+function arrayBytes(texts: readonly string[]): number {
+  return texts.reduce((sum, text) => sum + 4 + 3 * text.length, 20);
+}
 
 /** A growing buffer; `reserve` before writing, the writers do not check. */
 class CopyBuffer {
@@ -150,6 +160,15 @@ class CopyBuffer {
     if (length < text.length) length = this.#buffer.write(storableText(text), start, "utf8");
     this.int32(length);
     this.#at += length;
+  }
+
+  /** An array of one dimension without nulls (array_send in PostgreSQL's source). */
+  texts(texts: readonly string[]): void {
+    const start = this.#at;
+    this.#at += 4;
+    for (const field of [1, 0, textOid, texts.length, 1]) this.int32(field);
+    for (const text of texts) this.text(text);
+    this.#view.setInt32(start, this.#at - start - 4);
   }
 
   jsonb(json: Buffer): void {

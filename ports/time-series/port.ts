@@ -84,8 +84,14 @@ export interface TimeSeries {
   progress(): Promise<number>;
   /** In a partition; null: it has never been there. */
   progressIn(partition: string): Promise<number | null>;
+  /** Rows that are there already stay as they are. Throws `RowsRefused`, and writes nothing, when one cannot be stored. */
   write(rows: readonly SeriesRow[], progress: Progress): Promise<void>;
-  /** Rows that are there already stay as they are: for what comes again outside of a consumer's order (replay). */
+  /** Which of the rows `write` would refuse, with the reason: for after it did. Writes nothing. */
+  refusals(rows: readonly SeriesRow[]): Promise<ReadonlyMap<SeriesRow, string>>;
+  /**
+   * For what comes again outside of a consumer's order (replay): rows that are there already stay as they are. Left out is
+   * what is so old that retention has begun to drop its hour: aggregates have it, and must not have it twice.
+   */
   writeAgain(rows: readonly SeriesRow[]): Promise<{ readonly added: number }>;
   coverage(range: SeriesRange & { readonly type: string }): Promise<Coverage>;
   /** Readings, oldest first by (tsMs, offset): the newest `atMost` of the range. */
@@ -114,4 +120,11 @@ export class StaleProgress extends Error {
   override readonly name = "StaleProgress";
   readonly code = "STALE_PROGRESS";
   readonly retry = "later";
+}
+
+/** The storage will never take one of the rows, e.g. for its time or its length: `refusals` says which. */
+export class RowsRefused extends Error {
+  override readonly name = "RowsRefused";
+  readonly code = "ROWS_REFUSED";
+  readonly retry = "never";
 }

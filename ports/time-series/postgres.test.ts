@@ -2,7 +2,7 @@ import type pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { openPool } from "../postgres/pool.ts";
 import { testDatabase } from "../postgres/testing.ts";
-import { aRow, timeSeriesContract } from "./contract.ts";
+import { aRetention, aRow, timeSeriesContract } from "./contract.ts";
 import { openPostgresTimeSeries } from "./postgres.ts";
 
 const day = 24 * 3_600_000;
@@ -26,7 +26,7 @@ test("a connection that is cut before the commit leaves neither rows nor progres
 
 test("recent days have a partition each, older and newer times share the history", async () => {
   const { pool, port } = await opened();
-  await port.maintain(nowMs, 30 * day);
+  await port.maintain(nowMs, aRetention());
   const times = [Date.UTC(2013, 6, 4), nowMs - 3 * day, nowMs, nowMs + 40 * day];
   await port.write(
     times.map((tsMs, offset) => aRow({ tsMs, offset })),
@@ -44,16 +44,19 @@ test("recent days have a partition each, older and newer times share the history
 test("maintenance moves a day's rows out of the history into the day's new partition", async () => {
   const { pool, port } = await opened();
   await port.write([aRow({ tsMs: nowMs })], { from: 0, to: 1 });
-  await port.maintain(nowMs, 30 * day);
+  await port.maintain(nowMs, aRetention());
   const { rows } = await pool.query("select tableoid::regclass::text as part, value from telemetry");
   expect(rows).toEqual([{ part: "telemetry_20251121", value: 21.5 }]);
 });
 
 test("maintenance names the days that it dropped, and may be run by two at once", async () => {
   const { pool, port } = await opened();
-  await Promise.all([port.maintain(nowMs, 3 * day), port.maintain(nowMs, 3 * day)]);
-  expect(await port.maintain(nowMs + day, 3 * day)).toEqual(["telemetry_20251118"]);
-  expect(await port.maintain(nowMs + day, 3 * day)).toEqual([]);
+  await Promise.all([
+    port.maintain(nowMs, aRetention({ keepMs: 3 * day })),
+    port.maintain(nowMs, aRetention({ keepMs: 3 * day })),
+  ]);
+  expect(await port.maintain(nowMs + day, aRetention({ keepMs: 3 * day }))).toEqual(["telemetry_20251118"]);
+  expect(await port.maintain(nowMs + day, aRetention({ keepMs: 3 * day }))).toEqual([]);
   const { rows } = await pool.query(
     "select relname from pg_class where relname like 'telemetry_2%' and relkind = 'r' order by 1",
   );

@@ -1,124 +1,103 @@
 /**
- * The time series in plain PostgreSQL (15 or newer), partitioned by day: see partitions.ts.
+ * The time series in plain PostgreSQL (15 or newer): partitions.ts, refresh.ts, expire.ts, read-series.ts.
  * Rows come in by COPY, in the transaction that moves the sink's progress.
  */
 import { finished } from "node:stream/promises";
-import type { Pool } from "pg";
+import type { ClientBase, Pool } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
-import { type BucketGrid, bucketGrid } from "../../core/history/buckets.ts";
+import { settledBefore } from "./aggregation-times.ts";
 import { clustered, copyColumns, copyStream } from "./copy-rows.ts";
-import { maintainPartitions, telemetrySchema } from "./partitions.ts";
-import type { Bucket, Progress, SeriesAnswer, SeriesQuery, SeriesRow, TimeSeries } from "./port.ts";
-import { ensureSchema, inTransaction, moveProgress, readProgress } from "./sink-offsets.ts";
-import { storableText } from "./storable-text.ts";
+import { type Expiry, expire } from "./expire.ts";
+import { addPartitions, byDay, dropPartition, hasRow, inMs, maintainMonths, startsOf, trim } from "./partitions.ts";
+import type { SeriesRow, TimeSeries } from "./port.ts";
+import { rawAnswer } from "./raw-answer.ts";
+import {
+  type AggregateSources,
+  countReadings,
+  readAggregated,
+  readBuckets,
+  readCoverage,
+  readEnds,
+  readExtent,
+  readMetrics,
+  readReadings,
+} from "./read-series.ts";
+import { refreshPlain } from "./refresh.ts";
+import { keptDays, partitionName } from "./retention-days.ts";
+import { plainSchema } from "./schema.ts";
+import { ensureSchema, readProgress } from "./sink-offsets.ts";
+import { time, timestamp } from "./state.ts";
+import { type RowStore, refusedRows, writeRows, writeRowsAgain } from "./store-rows.ts";
 
 const consumer = "timeseries";
+const tables = { minute: "telemetry_minutes", hour: "telemetry_hours" } as const;
+export const plainStore: RowStore = { load: copyRows, mergeInto: tables };
 
 /** Makes its tables if they are missing. Call `maintain` before the first `write`, or all rows become history. */
 export async function openPostgresTimeSeries(pool: Pool): Promise<TimeSeries> {
-  await ensureSchema(pool, consumer, telemetrySchema);
+  await ensureSchema(pool, consumer, plainSchema);
   return {
-    progress: async () => (await readProgress(pool, consumer)) ?? 0,
-    progressIn: (partition) => readProgress(pool, consumer, partition),
-    write: (rows, progress) => write(pool, rows, progress),
-    query: (query) => answer(pool, query),
-    metrics: (device) => metrics(pool, device),
-    maintain: (nowMs, keepMs) => maintainPartitions(pool, nowMs, keepMs),
+    ...seriesOn(pool, plainStore, tables),
+    refresh: (nowMs) => refreshPlain(pool, settledBefore(nowMs)),
+    async maintain(nowMs, retention) {
+      const longestMs = Math.max(retention.keepMs, ...retention.keepMsOf.values());
+      await addPartitions(pool, byDay, keptDays(nowMs, longestMs).wanted);
+      return expire(pool, expiryOf(pool), nowMs, retention);
+    },
   };
 }
 
-function write(pool: Pool, rows: readonly SeriesRow[], progress: Progress): Promise<void> {
-  return inTransaction(pool, async (client) => {
-    // Rows and progress are lost together or not at all, and the log has them: no need to wait for the disk.
-    await client.query("set local synchronous_commit = off");
-    await moveProgress(client, consumer, progress);
-    if (rows.length === 0) return;
-    const copy = client.query(copyFrom(`copy telemetry (${copyColumns}) from stdin with (format binary)`));
-    copy.end(copyStream(clustered(rows)));
-    await finished(copy);
-  });
+/** What plain PostgreSQL and TimescaleDB do alike. */
+export function seriesOn(
+  pool: Pool,
+  store: RowStore,
+  sources: AggregateSources,
+): Omit<TimeSeries, "refresh" | "maintain"> {
+  const series: Omit<TimeSeries, "refresh" | "maintain"> = {
+    progress: async () => (await readProgress(pool, consumer)) ?? 0,
+    progressIn: (partition) => readProgress(pool, consumer, partition),
+    write: (rows, progress) => writeRows(pool, store, rows, progress),
+    writeAgain: (rows) => writeRowsAgain(pool, store, rows),
+    refusals: (rows) => refusedRows(pool, store, rows),
+    coverage: (range) => readCoverage(pool, range),
+    readings: (range, atMost) => readReadings(pool, range, atMost),
+    count: (range, atMost) => countReadings(pool, range, atMost),
+    buckets: (range, grid) => readBuckets(pool, range, grid),
+    aggregated: (range, resolution, grid) => readAggregated(pool, sources, range, resolution, grid),
+    extent: (device, metric) => readExtent(pool, sources, device, metric),
+    metrics: (device) => readMetrics(pool, sources, device),
+    query: (query) => rawAnswer({ ...series, ends: (range) => readEnds(pool, range) }, query),
+  };
+  return series;
 }
 
-const timestamp = (parameter: string) => `to_timestamp(${parameter}::double precision / 1000)`;
-const range = `device_id = $1 and metric = $2 and ts >= ${timestamp("$3")} and ts < ${timestamp("$4")}`;
-const epochMs = (time: string) => `round(date_part('epoch', ${time}) * 1000)`;
-
-async function answer(pool: Pool, query: SeriesQuery): Promise<SeriesAnswer> {
-  const { maxPoints } = query;
-  const parameters = [storableText(query.device), storableText(query.metric), time(query.fromMs), time(query.toMs)];
-  const { rows } = await pool.query(
-    `select (select count(*) from (select from telemetry where ${range} limit $5) as upto)::integer as count,
-       ${epochMs(`(select ts from telemetry where ${range} order by ts limit 1)`)} as first,
-       ${epochMs(`(select ts from telemetry where ${range} order by ts desc limit 1)`)} as last`,
-    [...parameters, maxPoints + 1],
-  );
-  const { count, first, last } = rows[0];
-  if (count <= maxPoints) return raw(pool, parameters, maxPoints);
-  // The grid fits the readings, not the range that was asked for: "everything" still shows their shape.
-  const grid = bucketGrid(first, last, maxPoints);
-  const points = await buckets(pool, parameters, grid);
-  return points.length === 0 ? raw(pool, parameters, maxPoints) : { kind: "buckets", bucketMs: grid.widthMs, points };
+export async function copyRows(client: ClientBase, table: string, rows: readonly SeriesRow[]): Promise<void> {
+  const copy = client.query(copyFrom(`copy ${table} (${copyColumns}) from stdin with (format binary)`));
+  copy.end(copyStream(clustered(rows)));
+  await finished(copy);
 }
 
-/** The newest `maxPoints`, oldest first. */
-async function raw(pool: Pool, parameters: readonly unknown[], maxPoints: number): Promise<SeriesAnswer> {
-  const { rows } = await pool.query({
-    text: `select ${epochMs("ts")}, value_bool, value_text, value from telemetry
-      where ${range} order by ts desc, log_offset desc limit $5`,
-    values: [...parameters, maxPoints],
-    rowMode: "array",
-  });
-  const points = rows.map(([tsMs, bool, text, number]) => ({ tsMs, value: bool ?? text ?? number }));
-  return { kind: "raw", points: points.reverse() };
-}
-
-/**
- * `offset 0` keeps PostgreSQL from guessing that nearly every reading has a bucket of its own: it would sort them all
- * on disk instead of counting into a small hash table.
- */
-async function buckets(pool: Pool, parameters: readonly unknown[], grid: BucketGrid): Promise<Bucket[]> {
-  const select = (average: string) => ({
-    text: `select ${epochMs("bucket")}, count(*)::integer, ${average}, min(value), max(value) from (
-        select date_bin($5 * interval '1 millisecond', ts, ${timestamp("$6")}) as bucket, value
-        from telemetry where ${range} and value is not null offset 0) as readings
-      group by bucket order by bucket`,
-    values: [...parameters, grid.widthMs, time(grid.originMs)],
-    rowMode: "array" as const,
-  });
-  try {
-    return points(await pool.query(select("sum(value) / count(*)")));
-  } catch (error) {
-    if ((error as { code?: string }).code !== "22003") throw error;
-    // The sum of very large readings is beyond a double: slower, but exact.
-    return points(await pool.query(select("avg(value::numeric)::double precision")));
-  }
-}
-
-function points({ rows }: { rows: number[][] }): Bucket[] {
-  return rows.map(([tsMs, count, avg, min, max]) => ({
-    tsMs: tsMs!,
-    count: count!,
-    avg: avg!,
-    min: min!,
-    max: max!,
-  }));
-}
-
-/** Jumps from one metric's rows to the next one's in the key (a loose index scan), which PostgreSQL does not do itself. */
-async function metrics(pool: Pool, device: string): Promise<string[]> {
-  const { rows } = await pool.query<{ metric: string }>(
-    `with recursive names as (
-       (select metric from telemetry where device_id = $1 order by metric limit 1)
-       union all
-       select (select t.metric from telemetry t where t.device_id = $1 and t.metric > names.metric order by t.metric limit 1)
-       from names where names.metric is not null)
-     select metric from names where metric is not null`,
-    [storableText(device)],
-  );
-  return rows.map((row) => row.metric);
-}
-
-/** Epoch ms within what PostgreSQL's calendar holds; nothing was measured before the year 1. */
-function time(atMs: number): number {
-  return Math.min(Math.max(atMs, -62_135_596_800_000), 8.64e15);
+function expiryOf(pool: Pool): Expiry {
+  const past = `received_at < ${timestamp("$1")} and ts < ${timestamp("$2")}`;
+  return {
+    refresh: (toMs) => refreshPlain(pool, toMs),
+    async hasBefore(tsMs, arrivedMs) {
+      const days = await startsOf(pool, byDay);
+      if (days.some((day) => day < tsMs)) return true;
+      return hasRow(pool, "telemetry_history", past, [time(arrivedMs), time(tsMs)]);
+    },
+    /** Readings of a day that arrived late are still owed their time (S3): they become history. */
+    async dropRaw(tsMs, arrivedMs) {
+      const dropped: string[] = [];
+      for (const day of await startsOf(pool, byDay))
+        if (day < tsMs && (await dropPartition(pool, byDay, day, `received_at >= ${inMs(arrivedMs)}`)))
+          dropped.push(partitionName(day));
+      await trim(pool, "telemetry_history", past, [time(arrivedMs), time(tsMs)]);
+      return dropped;
+    },
+    async dropAggregates(nowMs, pastMs) {
+      const minutes = await maintainMonths(pool, tables.minute, nowMs, pastMs.minute);
+      return [...minutes, ...(await maintainMonths(pool, tables.hour, nowMs, pastMs.hour))];
+    },
+  };
 }

@@ -36,8 +36,9 @@ export function partitionName(dayStartMs: number): string {
   return `telemetry_${new Date(dayStartMs).toISOString().slice(0, 10).replaceAll("-", "")}`;
 }
 
-/** Start of the day whose partition has that name; null for any other table. */
-export function partitionDay(name: string): number | null {
-  const match = /^telemetry_(\d{4})(\d\d)(\d\d)$/.exec(name);
+/** The day in the name of a table's partition; null for any other table. */
+export function partitionDay(name: string, table = "telemetry"): number | null {
+  if (!name.startsWith(`${table}_`)) return null;
+  const match = /^(\d{4})(\d\d)(\d\d)$/.exec(name.slice(table.length + 1));
   return match === null ? null : Date.UTC(Number(match[1]), Number(match[2]) - 1, Number(match[3]));
 }
