@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { type ConfiguredRole, readRoleConfig, roleHelp, roles, roleVariables, safetyOf } from "./role-config.ts";
 
 const database = { DATABASE_URL: "postgresql://doppel:secret@127.0.0.1:5432/doppel" };
-const everyRole: ConfiguredRole[] = [...roles, "topics"];
+const everyRole: ConfiguredRole[] = [...roles, "topics", "schemas"];
 
 function configOf<R extends ConfiguredRole>(role: R, env: Record<string, string> = database, ...argv: string[]) {
   const read = readRoleConfig(role, env, argv);

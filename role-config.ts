@@ -40,6 +40,12 @@ const options = {
     "partitions of a topic; fixed by the first run",
   ),
   kafkaReplication: option("DOPPEL_KAFKA_REPLICATION", "1", whole(1, 9), "copies of each record; 3 with three brokers"),
+  schemaRegistryUrl: option(
+    "SCHEMA_REGISTRY_URL",
+    "",
+    orNothing(url("http://127.0.0.1:8081/apis/ccompat/v7", "http", "https")),
+    "schema registry with Confluent's API; none: tables of PostgreSQL. The same for all roles",
+  ),
   redisUrl: option("REDIS_URL", "redis://127.0.0.1:6379", url("redis://127.0.0.1:6379", "redis", "rediss"), "Redis"),
   mqttUrl: option(
     "MQTT_URL",
@@ -145,6 +151,7 @@ type RoleOption = keyof typeof options;
 
 const serving = ["name", "host", "httpPort", "advertisedUrl", "databaseUrl", "databaseConnections"] as const;
 const kafka = ["kafkaBrokers"] as const;
+const log = [...kafka, "schemaRegistryUrl"] as const;
 const broker = ["mqttUrl", "mqttUsername", "mqttPassword", "downlinkConnections"] as const;
 const callers = ["batchMs", "batchMessages", "daprHttpPort", "callTimeoutMs"] as const;
 const emqxApi = ["emqxApiUrl", "emqxApiKey", "emqxApiSecret"] as const;
@@ -153,7 +160,7 @@ const archive = ["archive", "s3Endpoint", "s3Region", "s3AccessKeyId", "s3Secret
 const policy = ["silenceSeconds", "graceSeconds"] as const;
 const logging = ["logLevel", "logFormat"] as const;
 
-/** What is started: the four roles, and the script that makes the topics. In the order in which they are explained. */
+/** What is started: the four roles, and the scripts of a deployment. In the order in which they are explained. */
 const roleOptions = {
   gateways: [
     ...serving,
@@ -170,7 +177,7 @@ const roleOptions = {
   ],
   actors: [
     ...serving,
-    ...kafka,
+    ...log,
     "redisUrl",
     ...broker,
     "daprHttpPort",
@@ -190,7 +197,7 @@ const roleOptions = {
   ],
   sinks: [
     ...serving,
-    ...kafka,
+    ...log,
     "telemetryRetentionDays",
     "minuteRetentionDays",
     "hourRetentionDays",
@@ -207,7 +214,7 @@ const roleOptions = {
   ],
   apis: [
     ...serving,
-    ...kafka,
+    ...log,
     "redisUrl",
     "timeSeries",
     ...archive,
@@ -219,12 +226,13 @@ const roleOptions = {
     ...logging,
   ],
   topics: [...kafka, "kafkaPartitions", "kafkaReplication", "logRetentionDays", ...logging],
+  schemas: ["databaseUrl", "schemaRegistryUrl", ...logging],
 } as const satisfies Record<string, readonly RoleOption[]>;
 
 /** Where a role listens on a machine where it is alone; more of it count on from there. */
 export const roleHttpPorts = { gateways: 8101, actors: 8201, sinks: 8301, apis: 8080 } as const;
 
-/** A role with processes that go on; `topics` runs and ends. */
+/** A role with processes that go on; `topics` and `schemas` run and end. */
 export type Role = keyof typeof roleHttpPorts;
 export const roles = Object.keys(roleHttpPorts) as readonly Role[];
 export type ConfiguredRole = keyof typeof roleOptions;
@@ -242,6 +250,8 @@ const about: Record<ConfiguredRole, string> = {
   sinks: "Brings the records of the log into history and lists.",
   apis: "Serves API, live view and dashboard.",
   topics: "Makes the topics of the log, or brings them to what is said here. Ends when that is done.",
+  schemas:
+    "Checks this release's schemas against those that are registered, or registers them. Ends when that is done.",
 };
 
 /** Reads the options of a role; every problem is told at once. `name` and `advertisedUrl` are never empty in the result. */
@@ -258,11 +268,16 @@ export function readRoleConfig<R extends ConfiguredRole>(
   return { kind: "config", config: { ...values, ...derived(role, values) } as RoleConfig<R> };
 }
 
+/** Of what is no role, with what goes before the options. */
+const programs: Partial<Record<ConfiguredRole, string>> = {
+  topics: "scripts/topics.ts",
+  schemas: "scripts/schemas.ts check|register",
+};
+
 /** What `--help` of the role prints. */
 export function roleHelp(role: ConfiguredRole): string {
-  const program = role === "topics" ? "scripts/topics.ts" : `${role}/start.ts`;
   return [
-    `node ${program} [options]`,
+    `node ${programs[role] ?? `${role}/start.ts`} [options]`,
     "",
     about[role],
     "Every option is an environment variable, and a flag that goes before it; secrets are variables alone.",
@@ -293,9 +308,18 @@ export function safetyOf(config: {
 function tableOf(role: ConfiguredRole): Record<string, Option> {
   const names: readonly RoleOption[] = roleOptions[role];
   const table: Record<string, Option> = Object.fromEntries(names.map((name) => [name, options[name]]));
-  if (role !== "topics") table.httpPort = { ...options.httpPort, default: String(roleHttpPorts[role]) };
+  if (role === "schemas") table.databaseUrl = schemasDatabase;
+  else if (role !== "topics") table.httpPort = { ...options.httpPort, default: String(roleHttpPorts[role]) };
   return table;
 }
+
+/** Of use only where no registry is named. */
+const schemasDatabase = option(
+  "DATABASE_URL",
+  "",
+  orNothing(postgresUrl),
+  "PostgreSQL with the schemas, where no registry is named",
+);
 
 type Values = Partial<ConfigOf<typeof options>>;
 
@@ -325,7 +349,7 @@ function pairProblems(values: Values): string[] {
 }
 
 function derived(role: ConfiguredRole, { name, host, httpPort, advertisedUrl }: Values): Partial<Values> {
-  if (role === "topics") return {};
+  if (role in programs) return {};
   const reached = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host?.includes(":") ? `[${host}]` : host;
   return { name: name || `${role}-1`, advertisedUrl: advertisedUrl || `http://${reached}:${httpPort}` };
 }

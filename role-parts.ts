@@ -1,9 +1,15 @@
-/** What the processes of every role have in common: a name for this start, a pool of the database, a way to the devices. */
+/**
+ * What the processes of every role have in common: a name for this start, a pool of the database, a way to the devices,
+ * the schemas of the log.
+ */
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { openMqttDownlink } from "./ports/downlink/mqtt.ts";
 import { openPool } from "./ports/postgres/pool.ts";
+import { openConfluentSchemaRegistry } from "./ports/schema-registry/confluent.ts";
+import type { SchemaRegistry } from "./ports/schema-registry/port.ts";
+import { openPostgresSchemaRegistry, postgresSchemaRegistry } from "./ports/schema-registry/postgres.ts";
 
 /** Names one start of a process, as its member id and as the caller of turns: never used again. */
 export function memberId(name: string, startedAtMs: number): string {
@@ -42,4 +48,24 @@ export function openRoleDownlink(
     clientIdPrefix: `doppel-${id}`,
     log: logger,
   });
+}
+
+/** The registry that was named, else the tables of the database. For those who write: their schemas are registered in it. */
+export async function openRoleSchemas(
+  { schemaRegistryUrl }: { readonly schemaRegistryUrl: string },
+  pool: pg.Pool,
+): Promise<SchemaRegistry> {
+  return schemaRegistryUrl === ""
+    ? openPostgresSchemaRegistry(pool)
+    : openConfluentSchemaRegistry({ url: schemaRegistryUrl });
+}
+
+/** The same for those who only read: asks nothing before the first record comes. */
+export function roleSchemas(
+  { schemaRegistryUrl }: { readonly schemaRegistryUrl: string },
+  pool: pg.Pool,
+): Pick<SchemaRegistry, "schema"> {
+  return schemaRegistryUrl === ""
+    ? postgresSchemaRegistry(pool)
+    : openConfluentSchemaRegistry({ url: schemaRegistryUrl });
 }

@@ -10,11 +10,12 @@ import { startHeartbeat } from "../ports/membership/heartbeat.ts";
 import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
+import { openRecordCodec } from "../ports/record-codec/codec.ts";
 import { openKafkaPublisher } from "../ports/record-log/kafka-publisher.ts";
 import { openRedisSoftState } from "../ports/soft-state/redis.ts";
 import { openPostgresTwinState } from "../ports/twin-state/postgres.ts";
 import { safetyOf } from "../role-config.ts";
-import { memberId, openRoleDownlink, openRolePool } from "../role-parts.ts";
+import { memberId, openRoleDownlink, openRolePool, openRoleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openSidecarTwins } from "./device/sidecar-client.ts";
 import { decodeTurns, deviceTwin, encodeAnswer } from "./device/turns-wire.ts";
@@ -55,6 +56,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
     const publisher = openKafkaPublisher({
       brokers: config.kafkaBrokers,
       clientId: id,
+      codec: await openRecordCodec(await openRoleSchemas(config, pool)),
       logger,
       awayAfterMs: logAwayMs,
       onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not take records"),

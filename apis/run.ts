@@ -22,11 +22,12 @@ import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openPostgresQualityStats } from "../ports/quality-stats/postgres.ts";
+import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { openPostgresResends } from "../ports/resends/postgres.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { safetyOf } from "../role-config.ts";
-import { memberId, openRoleDownlink, openRolePool } from "../role-parts.ts";
+import { memberId, openRoleDownlink, openRolePool, roleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openClusterView } from "./distributed-cluster.ts";
 import { openLiveFeed } from "./live-feed.ts";
@@ -74,6 +75,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     const source = openKafkaSource({
       brokers: config.kafkaBrokers,
       clientId: id,
+      codec: openRecordReader(roleSchemas(config, pool)),
       logger,
       onTrouble: (error) => logger.warn({ error: error.message }, "the log cannot be read"),
     });

@@ -6,8 +6,9 @@ import type { Member, Membership } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
-import { memberId } from "../role-parts.ts";
+import { memberId, roleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openSinks } from "./distributed.ts";
 import { watchLag } from "./lag.ts";
@@ -21,9 +22,16 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
   const startedAtMs = Date.now();
   const id = memberId(config.name, startedAtMs);
   try {
+    const pool = openPool(config.databaseUrl, {
+      max: 1,
+      name: id,
+      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
+    });
+    closers.add(() => pool.end());
     const source = openKafkaSource({
       brokers: config.kafkaBrokers,
       clientId: id,
+      codec: openRecordReader(roleSchemas(config, pool)),
       logger,
       onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not give records"),
     });
@@ -47,12 +55,6 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
       ...sinks.records(),
     }));
 
-    const pool = openPool(config.databaseUrl, {
-      max: 1,
-      name: id,
-      onIdleError: (error) => logger.warn({ error: error.message }, "database connection lost"),
-    });
-    closers.add(() => pool.end());
     const member = (): Member => {
       const lags = Object.entries(lag.newest()).map(([sink, records]) => [lagOf(sink), records] as const);
       return {

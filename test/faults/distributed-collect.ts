@@ -3,8 +3,9 @@ import kafkajs, { type Kafka } from "kafkajs";
 import type { Pool } from "pg";
 import { newTwin, type Twin } from "../../core/device/twin.ts";
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
-import { decodeRecord } from "../../ports/record-log/codec.ts";
+import { openRecordReader, type RecordReader } from "../../ports/record-codec/codec.ts";
 import { type LoggedRecord, logTopics } from "../../ports/record-log/port.ts";
+import { postgresSchemaRegistry } from "../../ports/schema-registry/postgres.ts";
 import type { SeriesRow } from "../../ports/time-series/port.ts";
 import { openPostgresTwinState } from "../../ports/twin-state/postgres.ts";
 import type { DistributedFacts, KeptRecord } from "./check-distributed.ts";
@@ -23,7 +24,7 @@ type Read = LoggedRecord & { readonly loggedAtMs: number };
 
 /** All there is, when nobody writes any more. */
 export async function collectDistributed(pool: Pool, brokers: readonly string[]): Promise<CollectedDistributed> {
-  const { log, copies } = await readKafka(brokers);
+  const { log, copies } = await readKafka(brokers, openRecordReader(postgresSchemaRegistry(pool)));
   const fleet = await openPostgresFleetIndex(pool);
   const offsets = await readSinkOffsets(pool);
   return {
@@ -55,8 +56,11 @@ export async function countSinkLag(pool: Pool, brokers: readonly string[]): Prom
 }
 
 /** Kept records, with offsets that count through all partitions; those of device-events come first. */
-async function readKafka(brokers: readonly string[]): Promise<{ log: KeptRecord[]; copies: number }> {
-  const partitions = await readPartitions(openKafka(brokers));
+async function readKafka(
+  brokers: readonly string[],
+  codec: RecordReader,
+): Promise<{ log: KeptRecord[]; copies: number }> {
+  const partitions = await readPartitions(openKafka(brokers), codec);
   const log: KeptRecord[] = [];
   let copies = 0;
   for (const [place, records] of partitions) {
@@ -73,7 +77,7 @@ async function readKafka(brokers: readonly string[]): Promise<{ log: KeptRecord[
   return { log, copies };
 }
 
-async function readPartitions(kafka: Kafka): Promise<Map<string, Read[]>> {
+async function readPartitions(kafka: Kafka, codec: RecordReader): Promise<Map<string, Read[]>> {
   const ends = await readEnds(kafka);
   const found = new Map<string, Read[]>([...ends.keys()].map((place) => [place, []]));
   const open = new Set([...ends].filter(([, { low, end }]) => end > low).map(([place]) => place));
@@ -88,7 +92,8 @@ async function readPartitions(kafka: Kafka): Promise<Map<string, Read[]>> {
         eachMessage: async ({ topic, partition, message }) => {
           const place = placeOf({ topic, partition });
           const offset = Number(message.offset);
-          const record = decodeRecord(message.key, message.value, offset);
+          await codec.learnFrom([message.value]);
+          const record = codec.decode(message.key, message.value, offset);
           found.get(place)!.push({ ...record, loggedAtMs: Number(message.timestamp) });
           if (offset + 1 >= ends.get(place)!.end) open.delete(place);
           if (open.size > 0) return;
