@@ -13,6 +13,7 @@ import type {
   Page,
   QueryAnswer,
   Registration,
+  SentAgainEach,
   ShadowView,
   Stats,
 } from "./contract.ts";
@@ -79,9 +80,17 @@ export const api = {
     if (cursor !== null) search.set("cursor", cursor);
     return get<Page<DeadLetter>>(`/v1/dead-letters?${search}`, signal);
   },
-  /** Once: a second time is refused with 409. `payload` null sends it as it came. */
-  resend: (id: string, payload: string | null) =>
-    send<DeadLetter>("POST", `/v1/dead-letters/${encodeURIComponent(id)}/resend`, payload === null ? {} : { payload }),
+  deadLetter: (id: string) => get<DeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}`),
+  /**
+   * Once: a second time is refused with 409. `payload` null sends it as it came, otherwise this text; `override` lets in
+   * what quality rules would keep in quarantine.
+   */
+  resend: (id: string, { payload, override }: { payload: string | null; override: boolean }) =>
+    send<unknown>("POST", `/v1/dead-letters/${encodeURIComponent(id)}/resend`, {
+      override,
+      ...(payload === null ? {} : { payloadBase64: base64(payload) }),
+    }),
+  resendMany: (ids: string[]) => send<SentAgainEach>("POST", "/v1/dead-letters/resend", { ids }),
 };
 
 function get<T>(path: string, signal?: AbortSignal): Promise<T> {
@@ -133,4 +142,9 @@ function query(fields: Record<string, string | null>): URLSearchParams {
   const search = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) if (value !== null && value !== "") search.set(name, value);
   return search;
+}
+
+/** The text's UTF-8, byte by byte: as JSON, numbers that JavaScript cannot hold would come out changed. */
+function base64(text: string): string {
+  return btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
 }

@@ -113,7 +113,7 @@ export type History =
   | { kind: "raw"; metric: string; from: string; to: string; points: RawPoint[] }
   | { kind: "buckets"; metric: string; from: string; to: string; bucketSeconds: number; points: BucketPoint[] };
 
-/** A message that could not be processed, kept whole; `resend` is what came of sending it again. */
+/** A message that could not be processed, kept whole; `resend` is what became of sending it again. */
 export type DeadLetter = {
   id: string;
   device: string;
@@ -123,16 +123,31 @@ export type DeadLetter = {
   detail: string;
   payload: string;
   encoding: "utf8" | "base64";
-  type?: string;
-  region?: string;
-  broken?: { rule: string; metric: string }[];
+  type: string;
+  region: string;
+  broken: { rule: string; metric: string }[];
+  /** Whether what comes on its topic can be sent again. */
+  sendable: boolean;
   resend: Resend | null;
 };
-export type Resend = { by: string; at: string; tries: number; outcome: ResendOutcome | null };
+export type Resend = {
+  state: "sending" | "sent";
+  by: string;
+  at: string;
+  corrected: boolean;
+  tries: number;
+  outcome: ResendOutcome | null;
+  /** The same in words. */
+  detail: string;
+};
 export type ResendOutcome =
   | { kind: "counted"; accepted: number; duplicates: number; refused: number }
   | { kind: "taken" }
   | { kind: "refused"; detail: string };
+export type SentAgainEach = {
+  items: { id: string; status: string; detail: string; outcome: ResendOutcome | null }[];
+  next: string | null;
+};
 
 /** `GET /v1/query`: series in the order asked for, devices first. */
 export type QueryAnswer = {

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { type Context, Hono } from "hono";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Command, Device, DeviceDetail, LiveMessage } from "../src/contract.ts";
+import type { Command, DeadLetter, Device, DeviceDetail, LiveMessage } from "../src/contract.ts";
 import { makeCluster } from "./cluster.ts";
 import {
   deadLetters,
@@ -157,16 +157,29 @@ export async function startFake(options: {
     const next = start + 50 < found.length ? String(start + 50) : null;
     return c.json({ items: found.slice(start, start + 50), next });
   });
+  app.get("/v1/dead-letters/:id", (c) => c.json(letters.find(({ id }) => id === c.req.param("id"))));
+  const resend = (letter: DeadLetter, corrected: boolean) => {
+    const at = new Date().toISOString();
+    const outcome = {
+      kind: "counted" as const,
+      accepted: corrected ? 1 : 0,
+      duplicates: 0,
+      refused: corrected ? 0 : 1,
+    };
+    letter.resend = { state: "sent", by: "anyone", at, corrected, tries: 1, outcome, detail: "It was sent." };
+    return { id: letter.id, status: "sent", detail: "It was sent.", outcome };
+  };
+  app.post("/v1/dead-letters/resend", async (c) => {
+    const { ids } = (await c.req.json()) as { ids: string[] };
+    const items = letters.filter(({ id }) => ids.includes(id)).map((letter) => resend(letter, false));
+    return c.json({ items, next: null });
+  });
   app.post("/v1/dead-letters/:id/resend", async (c) => {
     const letter = letters.find(({ id }) => id === c.req.param("id"));
     if (!letter) return problem(c, 404, "No such dead letter", "It may be past its retention.");
-    if (letter.resend) return problem(c, 409, "Sent already", "A dead letter is sent again once.");
-    const { payload } = (await c.req.json()) as { payload?: string };
-    const accepted = payload === undefined ? 0 : 1;
-    const at = new Date().toISOString();
-    const outcome = { kind: "counted" as const, accepted, duplicates: 0, refused: 1 - accepted };
-    letter.resend = { by: "anyone", at, tries: 1, outcome };
-    return c.json(letter);
+    if (letter.resend) return problem(c, 409, "Conflict", "It was sent again before.");
+    const { payloadBase64 } = (await c.req.json()) as { payloadBase64?: string };
+    return c.json(resend(letter, payloadBase64 !== undefined));
   });
   app.get("/*", async (c) => serveBuilt(c, options.built ?? fileURLToPath(new URL("../dist", import.meta.url))));
 

@@ -244,7 +244,10 @@ export function deadLetters(devices: Device[], nowMs: number): DeadLetter[] {
       detail,
       payload,
       encoding: "utf8",
-      ...(reason === "quarantined" && { broken: [{ rule: "latitude", metric: "latitude" }] }),
+      type: "pump",
+      region: "eu-north",
+      broken: reason === "quarantined" ? [{ rule: "latitude", metric: "latitude" }] : [],
+      sendable: true,
       resend: null,
     };
   });

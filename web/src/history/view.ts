@@ -1,4 +1,4 @@
-import type { ChartRange } from "../chart-range.ts";
+import { type ChartRange, rangeKey } from "../chart-range.ts";
 
 /** What the history page shows. It lives in the address, so that a view can be kept and shared. */
 export type HistoryView = {
@@ -41,12 +41,7 @@ export function viewQuery(view: HistoryView): URLSearchParams {
   const query = new URLSearchParams();
   for (const device of view.devices) query.append("device", device);
   for (const metric of view.metrics) query.append("metric", metric);
-  const { range } = view;
-  if (range.kind === "all") query.set("last", "all");
-  else if (range.kind === "fixed") {
-    query.set("from", new Date(range.fromMs).toISOString());
-    query.set("to", new Date(range.toMs).toISOString());
-  } else if (range.ms !== (firstRange as { ms: number }).ms) query.set("last", spanText(range.ms));
+  setRange(query, view.range);
   if (view.zone === "utc") query.set("zone", "utc");
   if (view.layout === "together") query.set("layout", "together");
   for (const key of view.hidden) {
@@ -68,7 +63,16 @@ const units: [letter: string, ms: number][] = [
   ["s", 1000],
 ];
 
-function readRange(query: URLSearchParams): ChartRange {
+/** A range in an address; the last day is as usual, and left out. */
+export function setRange(query: URLSearchParams, range: ChartRange): void {
+  if (range.kind === "all") query.set("last", "all");
+  else if (range.kind === "fixed") {
+    query.set("from", new Date(range.fromMs).toISOString());
+    query.set("to", new Date(range.toMs).toISOString());
+  } else if (rangeKey(range) !== rangeKey(firstRange)) query.set("last", spanText(range.ms));
+}
+
+export function readRange(query: URLSearchParams): ChartRange {
   const fromMs = Date.parse(query.get("from") ?? "");
   const toMs = Date.parse(query.get("to") ?? "");
   if (fromMs < toMs) return { kind: "fixed", fromMs, toMs };

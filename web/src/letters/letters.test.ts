@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { letterQuery, readLetterFilter } from "./letter-filter.ts";
-import { brokenRules, reasonWords, resendWords } from "./outcome.ts";
+import { brokenRules, canBeSent, reasonWords, resendWords } from "./outcome.ts";
 import { correctionOf, firstOf, prettyPayload } from "./payload.ts";
 
 describe("the payload of a dead letter", () => {
@@ -36,15 +36,22 @@ describe("the payload of a dead letter", () => {
 });
 
 describe("what came of sending again", () => {
-  const resend = { by: "anyone", at: "2026-11-21T12:00:00Z", tries: 1 };
+  const resend = {
+    state: "sent" as const,
+    by: "anyone",
+    at: "2026-11-21T12:00:00Z",
+    corrected: true,
+    tries: 1,
+    detail: "In words.",
+  };
 
   test("is told in a few words, bad where the twin refused it again", () => {
     const counted = { kind: "counted" as const, accepted: 2, duplicates: 1, refused: 0 };
     expect(resendWords(null)).toBeNull();
-    expect(resendWords({ ...resend, outcome: null })?.text).toBe("on its way");
+    expect(resendWords({ ...resend, outcome: null })?.text).toBe("In words.");
     expect(resendWords({ ...resend, outcome: counted })).toEqual({
       tone: "online",
-      text: "2 accepted, 1 known already",
+      text: "2 accepted, 1 there already",
     });
     expect(resendWords({ ...resend, outcome: { ...counted, accepted: 0, duplicates: 0, refused: 1 } })).toEqual({
       tone: "bad",
@@ -63,9 +70,17 @@ describe("what came of sending again", () => {
       { rule: "latitude", metrics: ["lat", "latitude"] },
       { rule: "required", metrics: [] },
     ]);
-    expect(brokenRules({})).toEqual([]);
+    expect(brokenRules({ broken: [] })).toEqual([]);
     expect(reasonWords("malformed-json")).toBe("Malformed json");
   });
+});
+
+test("what was sent is not sent once more; a try that nobody heard the end of can be finished", () => {
+  const resend = { by: "", at: "", corrected: false, tries: 1, outcome: null, detail: "" };
+  expect(canBeSent({ sendable: true, resend: null })).toBe(true);
+  expect(canBeSent({ sendable: true, resend: { ...resend, state: "sending" } })).toBe(true);
+  expect(canBeSent({ sendable: true, resend: { ...resend, state: "sent" } })).toBe(false);
+  expect(canBeSent({ sendable: false, resend: null })).toBe(false);
 });
 
 describe("the filter of dead letters", () => {

@@ -7,7 +7,7 @@ export type Told = { tone: "online" | "bad" | "quiet"; text: string };
 export function resendWords(resend: DeadLetter["resend"]): Told | null {
   if (resend === null) return null;
   const { outcome } = resend;
-  if (outcome === null) return { tone: "quiet", text: "on its way" };
+  if (outcome === null) return { tone: "quiet", text: resend.detail };
   switch (outcome.kind) {
     case "taken":
       return { tone: "online", text: "taken" };
@@ -17,18 +17,25 @@ export function resendWords(resend: DeadLetter["resend"]): Told | null {
       const { accepted, duplicates, refused } = outcome;
       const parts = [
         accepted > 0 ? `${formatNumber(accepted)} accepted` : "",
-        duplicates > 0 ? `${formatNumber(duplicates)} known already` : "",
+        duplicates > 0 ? `${formatNumber(duplicates)} there already` : "",
         refused > 0 ? `${formatNumber(refused)} refused again` : "",
       ].filter((part) => part !== "");
       return { tone: refused > 0 ? "bad" : "online", text: parts.join(", ") || "nothing to take" };
     }
+    default:
+      return { tone: "quiet", text: resend.detail };
   }
+}
+
+/** Whether it can still be sent: a try whose end nobody heard can be finished. */
+export function canBeSent({ sendable, resend }: Pick<DeadLetter, "sendable" | "resend">): boolean {
+  return sendable && resend?.state !== "sent";
 }
 
 /** "temperature-range: temperature", a rule's name and the metric that broke it, of each once. */
 export function brokenRules(letter: Pick<DeadLetter, "broken">): { rule: string; metrics: string[] }[] {
   const rules = new Map<string, string[]>();
-  for (const { rule, metric } of letter.broken ?? []) {
+  for (const { rule, metric } of letter.broken) {
     const metrics = rules.get(rule) ?? [];
     if (metric !== "" && !metrics.includes(metric)) metrics.push(metric);
     rules.set(rule, metrics);

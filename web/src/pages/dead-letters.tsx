@@ -7,7 +7,7 @@ import { api } from "../api.ts";
 import type { DeadLetter } from "../contract.ts";
 import { stats, useFleetStats } from "../fleet.ts";
 import { type LetterFilter, letterQuery, readLetterFilter } from "../letters/letter-filter.ts";
-import { brokenRules, reasonWords } from "../letters/outcome.ts";
+import { brokenRules, canBeSent, reasonWords } from "../letters/outcome.ts";
 import { firstOf } from "../letters/payload.ts";
 import { BrokenRules, LetterDialog } from "../parts/letter-dialog.tsx";
 import { LetterFilters } from "../parts/letter-filters.tsx";
@@ -35,8 +35,10 @@ export function DeadLetters() {
   const refresh = useThrottled(page.reload, 2000);
   const [open, setOpen] = useState<string | null>(null);
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
-  const [failed, setFailed] = useState<ReadonlyMap<string, Problem>>(new Map());
-  const [sending, setSending] = useState<{ done: number; of: number } | null>(null);
+  const [failed, setFailed] = useState<ReadonlyMap<string, string>>(new Map());
+  const [sending, setSending] = useState<number | null>(null);
+  const [sent, setSent] = useState(0);
+  const [problem, setProblem] = useState<Problem | null>(null);
   const [rules, setRules] = useState<string[]>([]);
   useEffect(() => {
     if (count > 0 && pager.page === 0 && open === null && sending === null) refresh();
@@ -52,29 +54,29 @@ export function DeadLetters() {
     const search = letterQuery(to).toString();
     go(search === "" ? "/dead-letters" : `/dead-letters?${search}`, { replace: true });
   };
-  const settled = (letter: DeadLetter) =>
-    page.patch((shown) => ({
-      ...shown,
-      items: shown.items.map((one) => (one.id === letter.id ? { ...one, ...letter } : one)),
-    }));
-  const send = async (letter: DeadLetter, payload: string | null) => {
-    settled({ ...letter, ...(await api.resend(letter.id, payload)) });
+  const send = async (id: string, request: { payload: string | null; override: boolean }) => {
+    await api.resend(id, request);
+    const letter = await api.deadLetter(id);
+    page.patch((shown) => ({ ...shown, items: shown.items.map((one) => (one.id === id ? letter : one)) }));
   };
   const choose = (ids: string[], on: boolean) =>
     setChosen(new Set(on ? [...chosen, ...ids] : [...chosen].filter((id) => !ids.includes(id))));
-  const sendable = letters.filter(({ resend }) => resend === null);
+  const sendable = letters.filter(canBeSent);
   const toSend = sendable.filter(({ id }) => chosen.has(id));
   const sendMany = async () => {
     setFailed(new Map());
-    // One after the other: a device's letters keep their order, oldest first, and the page can tell how far it is.
-    for (const [done, letter] of toSend.toReversed().entries()) {
-      setSending({ done, of: toSend.length });
-      await send(letter, null).catch((error: unknown) =>
-        setFailed((before) => new Map([...before, [letter.id, asProblem(error)]])),
-      );
+    setSending(toSend.length);
+    try {
+      const { items } = await api.resendMany(toSend.map(({ id }) => id));
+      setFailed(new Map(items.filter(({ status }) => status !== "sent").map(({ id, detail }) => [id, detail])));
+      setSent(items.filter(({ status }) => status === "sent").length);
+      setChosen(new Set());
+    } catch (error) {
+      setProblem(asProblem(error));
+    } finally {
+      setSending(null);
+      page.reload();
     }
-    setSending(null);
-    setChosen(new Set());
   };
   const shown = letters.find(({ id }) => id === open);
   return (
@@ -87,6 +89,7 @@ export function DeadLetters() {
         </button>
       </header>
       <LetterFilters filter={filter} stats={stats.value} rules={rules} onChange={change} />
+      {problem && <ProblemBox problem={problem} />}
       {page.problem && <ProblemBox problem={page.problem} onRetry={page.reload} />}
       {page.data && letters.length === 0 ? (
         <section class="empty">
@@ -120,8 +123,9 @@ export function DeadLetters() {
               Send again as they came
             </button>
             <span class="quiet" role="status">
-              {sending && `Sending ${sending.done + 1} of ${sending.of}…`}
-              {!sending && failed.size > 0 && <span class="flagged">{failed.size} could not be sent</span>}
+              {sending !== null && `Sending ${sending}…`}
+              {sending === null && sent > 0 && `${sent} sent again. `}
+              {sending === null && failed.size > 0 && <span class="flagged">{failed.size} could not be sent</span>}
             </span>
           </div>
           <ul class="letters">
@@ -141,7 +145,7 @@ export function DeadLetters() {
         </section>
       )}
       {shown && (
-        <LetterDialog letter={shown} onClose={() => setOpen(null)} onSend={(payload) => send(shown, payload)} />
+        <LetterDialog letter={shown} onClose={() => setOpen(null)} onSend={(request) => send(shown.id, request)} />
       )}
     </>
   );
@@ -152,20 +156,20 @@ const clipAt = 150;
 function Letter(props: {
   letter: DeadLetter;
   chosen: boolean;
-  problem: Problem | null;
+  problem: string | null;
   busy: boolean;
   onChoose: (on: boolean) => void;
   onOpen: () => void;
 }) {
   const { letter, chosen, problem, busy, onChoose, onOpen } = props;
-  const { device, at, reason, detail, payload, encoding, resend } = letter;
+  const { device, at, reason, detail, payload, encoding } = letter;
   return (
     <li>
       <input
         type="checkbox"
         aria-label={`Choose the message of ${device}, ${reasonWords(reason)}`}
         checked={chosen}
-        disabled={resend !== null || busy}
+        disabled={!canBeSent(letter) || busy}
         onChange={(event) => onChoose(event.currentTarget.checked)}
       />
       <div class="letter-head">
@@ -186,11 +190,11 @@ function Letter(props: {
       <ResendState letter={letter} />
       {problem && (
         <p class="says bad" role="alert">
-          {problem.title}: {problem.message}
+          {problem}
         </p>
       )}
       <button type="button" onClick={onOpen}>
-        {resend === null ? "Inspect and send" : "Inspect"}
+        {canBeSent(letter) ? "Inspect and send" : "Inspect"}
         <span class="visually-hidden"> the message of {device}</span>
       </button>
     </li>

@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { Link } from "wouter-preact";
 import type { DeadLetter } from "../contract.ts";
-import { brokenRules, reasonWords } from "../letters/outcome.ts";
+import { brokenRules, canBeSent, reasonWords } from "../letters/outcome.ts";
 import { correctionOf, prettyPayload } from "../letters/payload.ts";
 import { asProblem, type Problem } from "../problem.ts";
 import { Dialog } from "./dialog.tsx";
@@ -14,7 +14,7 @@ export function LetterDialog(props: {
   letter: DeadLetter;
   onClose: () => void;
   /** Rejects with what the server said. */
-  onSend: (payload: string | null) => Promise<void>;
+  onSend: (request: { payload: string | null; override: boolean }) => Promise<void>;
 }) {
   const { letter, onClose, onSend } = props;
   const [text, setText] = useState(() => prettyPayload(letter.payload));
@@ -23,7 +23,9 @@ export function LetterDialog(props: {
   const area = useRef<HTMLTextAreaElement>(null);
   const binary = letter.encoding === "base64";
   const correction = binary ? ({ kind: "unchanged" } as const) : correctionOf(letter.payload, text);
-  const sent = letter.resend?.outcome != null;
+  const open = canBeSent(letter);
+  const [override, setOverride] = useState(false);
+  const quarantined = letter.reason === "quarantined";
 
   const send = async (event: Event) => {
     event.preventDefault();
@@ -31,7 +33,7 @@ export function LetterDialog(props: {
     setBusy(true);
     setProblem(null);
     try {
-      await onSend(correction.kind === "corrected" ? correction.payload : null);
+      await onSend({ payload: correction.kind === "corrected" ? correction.payload : null, override });
     } catch (error) {
       setProblem(asProblem(error));
     } finally {
@@ -72,14 +74,14 @@ export function LetterDialog(props: {
             class="mono code"
             rows={12}
             spellcheck={false}
-            readOnly={binary || sent}
+            readOnly={binary || !open}
             value={text}
             aria-invalid={correction.kind === "broken"}
             aria-describedby="correction-state"
             onInput={(event) => setText(event.currentTarget.value)}
           />
         </label>
-        {!sent && (
+        {open && (
           <p id="correction-state" class={correction.kind === "broken" ? "says bad" : "says quiet"} role="status">
             {correction.kind === "broken"
               ? correction.message
@@ -88,10 +90,17 @@ export function LetterDialog(props: {
                 : "As it came."}
           </p>
         )}
+        {open && quarantined && (
+          <label class="check">
+            <input type="checkbox" checked={override} onChange={(event) => setOverride(event.currentTarget.checked)} />
+            Accept it, flagged, even if it breaks the rules: it is true
+          </label>
+        )}
+        {!letter.sendable && <p class="says quiet">What comes on this topic cannot be sent again.</p>}
         {problem && <ProblemBox problem={problem} />}
         <ResendState letter={letter} />
         <div class="actions">
-          {!sent && (
+          {open && (
             <button type="submit" class="primary" disabled={busy || correction.kind === "broken"}>
               {busy ? "Sending…" : correction.kind === "corrected" ? "Send corrected" : "Send again as it came"}
             </button>

@@ -9,7 +9,7 @@ export function ResendState(props: { letter: DeadLetter }) {
   if (!resend || !told) return null;
   return (
     <p class={`resend ${told.tone}`} role="status">
-      <b>Sent again</b>{" "}
+      <b>{resend.corrected ? "Sent again, corrected" : "Sent again"}</b>{" "}
       <span class="quiet">
         <Ago at={resend.at} />
         {resend.by !== "" && resend.by !== "anyone" && ` by ${resend.by}`}

@@ -1,6 +1,7 @@
 /** A line without axes, for the shape of the last minute. Read aloud elsewhere: hidden from screen readers. */
-export function Sparkline(props: { values: number[]; slots: number }) {
-  const { values, slots } = props;
+export function Sparkline(props: { values: number[]; slots?: number }) {
+  const { values } = props;
+  const slots = props.slots ?? values.length;
   const top = Math.max(1e-9, ...values);
   const at = (value: number, index: number) =>
     `${(((slots - values.length + index) / (slots - 1)) * 100).toFixed(2)},${(24 - (value / top) * 22).toFixed(2)}`;
