@@ -1,19 +1,48 @@
-import type { TwinPolicy } from "../../core/device/policy.ts";
-import type { DeviceTypes } from "./port.ts";
+import {
+  type DeviceType,
+  type DeviceTypeSettings,
+  type DeviceTypes,
+  type MessageSchemaVersion,
+  plainType,
+} from "./port.ts";
 
-/** Policies of device types in memory, gone with the process. */
+/** Settings of device types in memory, gone with the process. */
 export function openMemoryDeviceTypes(): DeviceTypes {
-  const types = new Map<string, Partial<TwinPolicy>>();
+  const settings = new Map<string, DeviceTypeSettings>();
+  const schemas = new Map<string, MessageSchemaVersion[]>();
+  const viewOf = (type: string): DeviceType =>
+    structuredClone({ ...plainType, ...settings.get(type), schema: schemas.get(type)?.at(-1) ?? null });
   return {
     async all() {
-      const names = [...types.keys()].sort();
-      return new Map(names.map((type) => [type, { ...types.get(type) }]));
+      return new Map([...settings.keys()].sort().map((type) => [type, viewOf(type)]));
     },
-    async put(type, policy) {
-      types.set(type, { ...policy });
+    async of(type) {
+      return viewOf(type);
+    },
+    async put(type, given) {
+      const { policy, quality, retentionDays } = { ...plainType, ...settings.get(type), ...structuredClone(given) };
+      settings.set(type, { policy, quality, retentionDays });
     },
     async remove(type) {
-      return types.delete(type);
+      schemas.delete(type);
+      return settings.delete(type);
+    },
+    async addSchema(type, schema, { replacing, nowMs }) {
+      const versions = schemas.get(type) ?? [];
+      if (versions.length !== replacing) return { kind: "stale", newest: versions.length };
+      if (!settings.has(type)) settings.set(type, plainType);
+      const version = replacing + 1;
+      schemas.set(type, [...versions, { version, schema: structuredClone(schema), createdAtMs: nowMs }]);
+      return { kind: "added", version };
+    },
+    async schemasOf(type) {
+      return structuredClone(schemas.get(type) ?? []);
+    },
+    async retentionOf() {
+      const days = [...settings].flatMap(([type, { retentionDays }]) =>
+        retentionDays === null ? [] : [[type, retentionDays] as const],
+      );
+      return new Map(days);
     },
   };
 }

@@ -1,29 +1,63 @@
 import type { TwinPolicy } from "../../core/device/policy.ts";
-import type { DeviceTypes } from "./port.ts";
+import { type CompiledRules, compileRules, defaultRules, type SchemaCheck } from "../../core/quality/compiled-rules.ts";
+import { rulesWith } from "../../core/quality/rules.ts";
+import { messageSchemas } from "../message-schema/ajv.ts";
+import type { DeviceType, DeviceTypes } from "./port.ts";
 
-/** The policies of all device types, as of the last look at the store. */
+/** The policies and quality rules of all device types, as of the last look at the store. */
 export type Policies = {
   /** What holds for a type without numbers of its own. */
   readonly base: TwinPolicy;
   readonly of: (type: string) => TwinPolicy;
+  /** With the check of the type's newest message schema. */
+  readonly rulesOf: (type: string) => CompiledRules;
   /** Looks now; true if something has changed. Rejects when the store does not answer: what was known stays. */
   readonly reload: () => Promise<boolean>;
 };
 
-/** The configured policy, and over it what each device type says of its own. */
-export async function openPolicies(base: TwinPolicy, deviceTypes: Pick<DeviceTypes, "all">): Promise<Policies> {
-  let byType = new Map<string, TwinPolicy>();
-  let known = "";
+type Known = { readonly text: string; readonly policy: TwinPolicy; readonly rules: CompiledRules };
+
+/**
+ * The configured policy and the default rules, and over them what each device type says of its own. A stored schema that
+ * cannot be read, since another release wrote it, is told to `trouble`; messages of its type are judged without it.
+ */
+export async function openPolicies(
+  base: TwinPolicy,
+  deviceTypes: Pick<DeviceTypes, "all">,
+  trouble: (message: string) => void = () => {},
+): Promise<Policies> {
+  let byType = new Map<string, Known>();
   const reload = async () => {
-    const types = [...(await deviceTypes.all())];
-    const text = JSON.stringify(types);
-    if (text === known) return false;
-    known = text;
-    byType = new Map(types.map(([type, numbers]) => [type, { ...base, ...numbers }]));
-    return true;
+    const before = byType;
+    let changed = false;
+    const after = new Map<string, Known>();
+    for (const [type, settings] of await deviceTypes.all()) {
+      const text = JSON.stringify(settings);
+      const known = before.get(type);
+      if (known?.text !== text) changed = true;
+      after.set(type, known?.text === text ? known : { text, ...judgedBy(type, settings) });
+    }
+    changed ||= after.size !== before.size;
+    byType = after;
+    return changed;
+  };
+  const judgedBy = (type: string, { policy, quality, schema }: DeviceType) => ({
+    policy: { ...base, ...policy },
+    rules: compileRules(rulesWith(quality), schema === null ? null : checkOf(type, schema.schema)),
+  });
+  const checkOf = (type: string, schema: unknown): SchemaCheck | null => {
+    const compiled = messageSchemas.compile(schema);
+    if (compiled.kind === "schema") return compiled.check;
+    trouble(`The message schema of device type ${type} cannot be read, and is not applied: ${compiled.problems[0]}`);
+    return null;
   };
   await reload();
-  return { base, of: (type) => byType.get(type) ?? base, reload };
+  return {
+    base,
+    of: (type) => byType.get(type)?.policy ?? base,
+    rulesOf: (type) => byType.get(type)?.rules ?? defaultRules,
+    reload,
+  };
 }
 
 /** Looks again each `everyMs`, for a process that nobody tells of changes. Gives the function that ends it. */

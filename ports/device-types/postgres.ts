@@ -1,35 +1,127 @@
 import type pg from "pg";
 import type { TwinPolicy } from "../../core/device/policy.ts";
-import type { DeviceTypes } from "./port.ts";
+import type { JsonObject } from "../../core/json.ts";
+import type { QualityRules } from "../../core/quality/rules.ts";
+import { type DeviceType, type DeviceTypes, plainType } from "./port.ts";
 
-/** Names in byte order, as JavaScript sorts them, whatever the database's own collation. */
+/**
+ * Names in byte order, as JavaScript sorts them, whatever the database's own collation. `json`, which keeps the order of
+ * keys. Earlier releases knew the policy only.
+ */
 const schema = `
   select pg_advisory_xact_lock(hashtext('doppel device_types'));
   create table if not exists device_types (
     type text collate "C" primary key,
     policy json not null
   );
+  alter table device_types alter column policy set default '{}';
+  alter table device_types add column if not exists quality json not null default '{}';
+  alter table device_types add column if not exists retention_days integer;
+  create table if not exists device_type_schemas (
+    type text collate "C" not null references device_types on delete cascade,
+    version integer not null,
+    schema json not null,
+    created_at_ms bigint not null,
+    primary key (type, version)
+  );
 `;
 
-/** Policies of device types in PostgreSQL; makes the table if it is missing. */
+type Row = {
+  readonly type: string;
+  readonly policy: Partial<TwinPolicy>;
+  readonly quality: QualityRules;
+  readonly retention_days: number | null;
+  readonly version: number | null;
+  readonly schema: JsonObject | null;
+  readonly created_at_ms: string | null;
+};
+
+const newest = `
+  select t.type, t.policy, t.quality, t.retention_days, s.version, s.schema, s.created_at_ms
+  from device_types t left join lateral (
+    select * from device_type_schemas where type = t.type order by version desc limit 1
+  ) s on true`;
+
+/** Settings of device types in PostgreSQL; makes the tables if they are missing, and brings older ones up to date. */
 export async function openPostgresDeviceTypes(pool: pg.Pool): Promise<DeviceTypes> {
   await pool.query(schema);
   return {
     async all() {
-      const { rows } = await pool.query<{ type: string; policy: Partial<TwinPolicy> }>(
-        "select type, policy from device_types order by type",
-      );
-      return new Map(rows.map(({ type, policy }) => [type, policy]));
+      const { rows } = await pool.query<Row>(`${newest} order by t.type`);
+      return new Map(rows.map((row) => [row.type, typeOf(row)]));
     },
-    async put(type, policy) {
+    async of(type) {
+      const { rows } = await pool.query<Row>(`${newest} where t.type = $1`, [type]);
+      return rows[0] === undefined ? plainType : typeOf(rows[0]);
+    },
+    async put(type, given) {
+      const columns = [
+        ...(given.policy === undefined ? [] : [["policy", JSON.stringify(given.policy)] as const]),
+        ...(given.quality === undefined ? [] : [["quality", JSON.stringify(given.quality)] as const]),
+        ...(given.retentionDays === undefined ? [] : [["retention_days", given.retentionDays] as const]),
+      ];
+      const names = columns.map(([name]) => name);
       await pool.query(
-        "insert into device_types values ($1, $2) on conflict (type) do update set policy = excluded.policy",
-        [type, JSON.stringify(policy)],
+        `insert into device_types (${["type", ...names].join(", ")})
+         values (${["type", ...names].map((_, at) => `$${at + 1}`).join(", ")})
+         on conflict (type) do ${
+           names.length === 0 ? "nothing" : `update set ${names.map((name) => `${name} = excluded.${name}`).join(", ")}`
+         }`,
+        [type, ...columns.map(([, value]) => value)],
       );
     },
     async remove(type) {
       const { rowCount } = await pool.query("delete from device_types where type = $1", [type]);
       return rowCount === 1;
     },
+    async addSchema(type, added, { replacing, nowMs }) {
+      // The type's row, locked, lets one at a time add a version.
+      const { rows } = await pool.query<{ newest: number; added: boolean }>(
+        `with known as (
+           insert into device_types (type) values ($1) on conflict (type) do update set type = excluded.type returning type
+         ), before as (
+           select coalesce(max(version), 0) as newest from device_type_schemas where type = $1
+         ), added as (
+           insert into device_type_schemas
+           select known.type, $2 + 1, $3, $4 from known, before where before.newest = $2
+           on conflict do nothing returning version
+         )
+         select before.newest, exists (select from added) as added from before`,
+        [type, replacing, JSON.stringify(added), nowMs],
+      );
+      if (rows[0]!.added) return { kind: "added", version: replacing + 1 };
+      // Another one may have come in since this statement began to look.
+      const { rows: now } = await pool.query<{ newest: number }>(
+        "select coalesce(max(version), 0) as newest from device_type_schemas where type = $1",
+        [type],
+      );
+      return { kind: "stale", newest: now[0]!.newest };
+    },
+    async schemasOf(type) {
+      const { rows } = await pool.query<{ version: number; schema: JsonObject; created_at_ms: string }>(
+        "select version, schema, created_at_ms from device_type_schemas where type = $1 order by version",
+        [type],
+      );
+      return rows.map(({ version, schema, created_at_ms }) => ({
+        version,
+        schema,
+        createdAtMs: Number(created_at_ms),
+      }));
+    },
+    async retentionOf() {
+      const { rows } = await pool.query<{ type: string; retention_days: number }>(
+        "select type, retention_days from device_types where retention_days is not null order by type",
+      );
+      return new Map(rows.map(({ type, retention_days }) => [type, retention_days]));
+    },
+  };
+}
+
+function typeOf({ policy, quality, retention_days, version, schema, created_at_ms }: Row): DeviceType {
+  return {
+    policy,
+    quality,
+    retentionDays: retention_days,
+    schema: version === null ? null : { version, schema: schema!, createdAtMs: Number(created_at_ms) },
   };
 }
