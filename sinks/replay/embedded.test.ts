@@ -1,11 +1,17 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type pg from "pg";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { openParquetArchive } from "../../ports/archive/parquet.ts";
 import { openPostgresLog, openPostgresLogReader, type PostgresLog } from "../../ports/event-log/postgres.ts";
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
+import { openObjectStore } from "../../ports/object-store/open.ts";
 import { openPool } from "../../ports/postgres/pool.ts";
 import { testDatabase } from "../../ports/postgres/testing.ts";
 import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts";
 import { openPostgresTimeSeries } from "../../ports/time-series/postgres.ts";
+import { archiveTarget } from "../archive/run.ts";
 import { openConsumer } from "../consumer.ts";
 import { fleetTarget } from "../fleet/run.ts";
 import { qualityTarget } from "../quality/run.ts";
@@ -13,6 +19,7 @@ import { forever, sinksSettings } from "../testing.ts";
 import { timeSeriesTarget } from "../timeseries/run.ts";
 import { embeddedReplayLog } from "./log.ts";
 import { type OpenReplay, openReplay, type ReplaySink } from "./open.ts";
+import { openSchema } from "./place.ts";
 import { positionOf } from "./position.ts";
 import { type ReplayOutcome, type ReplayReport, runReplay } from "./run.ts";
 import { dump, fleetStory, tablesOf } from "./testing.ts";
@@ -26,8 +33,10 @@ const minutes = 150;
 let url: string;
 let pool: pg.Pool;
 let log: PostgresLog;
+let folder: string;
 beforeEach(async () => {
   const database = await testDatabase();
+  folder = mkdtempSync(join(tmpdir(), "doppel-replay-"));
   url = database.url;
   pool = openPool(url, { max: 6 });
   log = await openPostgresLog(pool);
@@ -37,6 +46,7 @@ beforeEach(async () => {
     await log.close();
     await pool.end();
     await database.close();
+    rmSync(folder, { recursive: true, force: true });
   };
 });
 
@@ -48,6 +58,7 @@ async function sinksRan(): Promise<void> {
     timeSeriesTarget(series, forever),
     fleetTarget(fleet, sinksSettings()),
     qualityTarget(await openPostgresQualityStats(pool)),
+    archiveTarget(await openParquetArchive(pool, await openObjectStore(folder)), { maxRows: 1_000, maxAgeMs: 1_000 }),
   ];
   for (const target of targets) {
     for (const chore of target.chores ?? []) if (chore.first) await chore.run(nowMs);
@@ -57,9 +68,9 @@ async function sinksRan(): Promise<void> {
       if (step.kind === "failed") throw step.error;
       if (step.kind === "idle") break;
     }
+    await target.close?.();
   }
   await series.refresh(nowMs);
-  await fleet.settleSightings(Number.POSITIVE_INFINITY);
 }
 
 type Ask = Partial<Pick<OpenReplay, "into" | "anew">> & {
@@ -74,7 +85,9 @@ async function replay(
   { into = null, anew = false, from = "earliest", to = "latest", batches }: Ask = {},
 ) {
   const words = { from, to };
-  const settings = sinksSettings();
+  const store = { place: folder, endpoint: "", region: "", accessKeyId: "", secretAccessKey: "" };
+  const archive = { ...store, maxRows: 500, maxAgeMs: 60_000, retentionDays: null };
+  const settings = sinksSettings({ archive });
   const opened = await openReplay({ sink, into, words, anew, pool, databaseUrl: url, settings, now: () => nowMs });
   const stop = new AbortController();
   const reports: (ReplayReport & { resumed: boolean })[] = [];
@@ -136,6 +149,48 @@ describe.each(elsewhere)("a replay of %s into a new place", (sink) => {
     await expect(replay(sink, { into: "twice" })).rejects.toMatchObject({ code: "PLACE_TAKEN" });
   });
 });
+
+describe("a replay of the archive", () => {
+  test("onto itself changes nothing, and brings back files that were lost", async () => {
+    await sinksRan();
+    const before = await archived(pool);
+    expect(before.readings).toHaveLength(minutes);
+    expect((await replay("archive")).outcome).toMatchObject({ kind: "done" });
+    expect(await archived(pool)).toEqual(before);
+    const [lost] = before.files;
+    rmSync(join(folder, lost!));
+    const { outcome } = await replay("archive");
+    expect(outcome).toMatchObject({ summary: expect.stringContaining("1 files were gone.") });
+    expect((await archived(pool)).readings).toEqual(before.readings);
+  });
+
+  test("stopped and taken up again, onto itself and into a new place, it has each reading once", async () => {
+    await sinksRan();
+    const before = await archived(pool);
+    await pool.query("delete from archive_files");
+    await replay("archive", { batches: 4 });
+    await replay("archive");
+    expect((await archived(pool)).readings).toEqual(before.readings);
+    await replay("archive", { into: "anew", batches: 4 });
+    expect((await replay("archive", { into: "anew" })).outcome).toMatchObject({ kind: "done" });
+    const place = await openSchema(pool, url, "anew");
+    onTestFinished(() => place.end());
+    expect((await archived(place, join(folder, "replay", "anew"))).readings).toEqual(before.readings);
+  });
+});
+
+/** Readings of one metric, and the names of the files. */
+async function archived(of: pg.Pool, where = folder) {
+  const store = await openObjectStore(where);
+  const archive = await openParquetArchive(of, store);
+  const readings = [];
+  const range = { device: "pump-1", metric: "temperature", fromMs: 0, toMs: nowMs };
+  for await (const batch of archive.readings(range)) readings.push(...batch);
+  const files = await archive.files({ fromMs: 0, toMs: nowMs });
+  await archive.close();
+  await store.close();
+  return { readings, files: files.map(({ key }) => key) };
+}
 
 describe("a replay", () => {
   test("brings back rows that were lost, and their aggregates", async () => {

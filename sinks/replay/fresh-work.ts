@@ -23,7 +23,7 @@ export function freshWork(
     topics: target.topics,
     weigh: (item) => target.weigh(item),
     sinkProgress: null,
-    storedIn: stored,
+    ...(target.storedIn === undefined ? {} : { storedIn: target.storedIn }),
     async begin(ranges) {
       await beginAt(pool, target.name, ranges, place);
       for (const chore of target.chores ?? []) if (chore.first) await chore.run(now());

@@ -10,6 +10,7 @@ import { fleetTarget } from "../fleet/run.ts";
 import { qualityTarget } from "../quality/run.ts";
 import type { SinksSettings } from "../settings.ts";
 import { timeSeriesTarget } from "../timeseries/run.ts";
+import { openArchiveWork } from "./archive-work.ts";
 import { checkWholeLog, exchangeFleet } from "./fleet-exchange.ts";
 import { freshWork } from "./fresh-work.ts";
 import { BadPlace, checkPlaceName, openSchema } from "./place.ts";
@@ -56,18 +57,25 @@ export async function openReplay(options: OpenReplay): Promise<OpenedReplay> {
   if (anew) await progress.forget();
   if (rebuilds && (await progress.begun()) === null) await pool.query(`drop schema if exists ${schema} cascade`);
   const place = rebuilds ? await openSchema(pool, databaseUrl, schema!) : state;
+  const closers: (() => Promise<void>)[] = [];
   const close = async () => {
+    for (const closer of closers) await closer();
     for (const opened of new Set([state, place])) if (opened !== pool) await opened.end();
   };
   try {
-    return { work: await workOf(options, place, progress), progress, close };
+    return { work: await workOf(options, place, progress, closers), progress, close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function workOf(options: OpenReplay, place: pg.Pool, progress: ReplayProgress): Promise<ReplayWork> {
+async function workOf(
+  options: OpenReplay,
+  place: pg.Pool,
+  progress: ReplayProgress,
+  closers: (() => Promise<void>)[],
+): Promise<ReplayWork> {
   const { sink, into, pool, settings, now = Date.now } = options;
   switch (sink) {
     case "timeseries": {
@@ -109,8 +117,11 @@ async function workOf(options: OpenReplay, place: pg.Pool, progress: ReplayProgr
         exchange: (client, ranges) => exchangeFleet(client, "replay_fleet", ranges),
       });
     }
-    case "archive":
-      throw new Error("not there yet");
+    case "archive": {
+      const { work, close } = await openArchiveWork(settings.archive, { pool: place, into, now });
+      closers.push(close);
+      return work;
+    }
   }
 }
 

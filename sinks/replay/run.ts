@@ -18,7 +18,7 @@ export type ReplayWork = {
   weigh(item: LogItem): number;
   /** A2. Null: it may go to the log's end. */
   readonly sinkProgress: ((partition: string) => Promise<number | null>) | null;
-  /** Of work that gathers records: up to where they are stored. What was gathered and not stored is read again. */
+  /** Of work that gathers records: up to where they are stored, which is all that the replay's progress may say. */
   readonly storedIn?: (partition: string) => Promise<number | null>;
   /** Before the first batch of a replay that begins. */
   begin(ranges: readonly ReplayRange[]): Promise<void>;
@@ -57,13 +57,21 @@ export type ReplayOutcome =
 /** @throws NotInLog, and whatever log and sink throw: what was done until then stays, and it can be taken up again */
 export async function runReplay(request: ReplayRequest): Promise<ReplayOutcome> {
   const { log, work, progress, stop, onProgress = () => {} } = request;
-  const before = await resumed(work, progress);
+  const before = await progress.begun();
   const ranges = before ?? (await begin(request));
   const total = ranges.reduce((sum, { from, to }) => sum + to - from, 0);
   let done = ranges.reduce((sum, { from, at }) => sum + at - from, 0);
   const report = () => onProgress({ total, done, resumed: before !== null });
   report();
 
+  const noted = new Map(ranges.map(({ partition, at }) => [partition, at]));
+  async function note(partition: string, taken: number): Promise<void> {
+    const before = noted.get(partition)!;
+    const to = work.storedIn === undefined ? taken : Math.min(taken, (await work.storedIn(partition)) ?? before);
+    if (to <= before) return;
+    await progress.move(partition, before, to);
+    noted.set(partition, to);
+  }
   const rest = ranges.map(({ partition, at, to }) => ({ partition, from: at, to }));
   await log.read(
     work.topics,
@@ -72,7 +80,7 @@ export async function runReplay(request: ReplayRequest): Promise<ReplayOutcome> 
       let at = from;
       for (const part of parts(items, next, work, defaultLimits.maxWeight)) {
         await work.take(part.items, { partition, from: at, to: part.to });
-        await progress.move(partition, at, part.to);
+        await note(partition, part.to);
         done += part.to - at;
         at = part.to;
       }
@@ -84,19 +92,6 @@ export async function runReplay(request: ReplayRequest): Promise<ReplayOutcome> 
   const summary = await work.finish(ranges);
   await progress.forget();
   return { kind: "done", total, done, summary };
-}
-
-/** Where an earlier run of it has stopped, or was killed. */
-async function resumed(work: ReplayWork, progress: ReplayProgress): Promise<BegunRange[] | null> {
-  const begun = await progress.begun();
-  if (begun === null || work.storedIn === undefined) return begun;
-  const ranges: BegunRange[] = [];
-  for (const range of begun) {
-    const at = Math.max(range.from, Math.min(range.at, (await work.storedIn(range.partition)) ?? range.from));
-    if (at < range.at) await progress.move(range.partition, range.at, at);
-    ranges.push({ ...range, at });
-  }
-  return ranges;
 }
 
 async function begin({ log, work, progress, from, to, words }: ReplayRequest): Promise<BegunRange[]> {
