@@ -48,6 +48,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
     const policies = await openPolicies(
       policyWith({ silenceMs: config.silenceSeconds * 1_000, graceMs: config.graceSeconds * 1_000 }),
       await openPostgresDeviceTypes(pool),
+      (message) => logger.warn(message),
     );
     const membership = await openPostgresMembership(pool);
     const store = await openPostgresTwinState(pool, { host: id });
@@ -88,6 +89,7 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
       downlink,
       now: Date.now,
       policyOf: policies.of,
+      rulesOf: policies.rulesOf,
       openRegistry: safetyOf(config).openRegistry,
       flushMs: config.flushMs,
       softMs: config.softStateMs,

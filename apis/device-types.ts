@@ -1,14 +1,15 @@
 /** The numbers by which devices of a type are judged: time-outs, limits. A change counts at once, for every device. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { defaultPolicy, parsePolicy, type TwinPolicy } from "../core/device/policy.ts";
+import { refusedBody, refuseTooMany, typeParameter } from "./device-type-path.ts";
+import { serveTypeQuality } from "./device-type-quality.ts";
+import { serveTypeRetention } from "./device-type-retention.ts";
+import { serveTypeSchemas } from "./device-type-schemas.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem } from "./problem.ts";
-import { answer, body, noParameters, plainText, problems } from "./route.ts";
+import { answer, body, noParameters, problems } from "./route.ts";
 
 const fields = Object.keys(defaultPolicy) as (keyof TwinPolicy)[];
-
-/** Types that may have numbers of their own. */
-const maxTypes = 1_000;
 
 const Numbers = z.record(z.string(), z.unknown()).openapi("PolicyNumbers", {
   description: `Those that differ from the defaults, of ${fields.join(", ")}. Names that end in Ms are milliseconds.`,
@@ -31,17 +32,11 @@ const DeviceTypeList = z
   .object({ items: z.array(DeviceTypeView) })
   .openapi("DeviceTypeList", { example: { items: [{ type: "default", numbers: {}, policy: defaultPolicy }] } });
 
-const typeParameter = z.object({
-  type: plainText(128)
-    .min(1)
-    .openapi({ param: { name: "type", in: "path" }, example: "pump" }),
-});
-
 const listTypes = createRoute({
   method: "get",
   path: "/v1/device-types",
   tags: ["Device types"],
-  summary: "The types with numbers of their own, and the default",
+  summary: "The types with settings of their own, and the default",
   request: { query: noParameters },
   responses: { 200: answer("The types", DeviceTypeList), ...problems() },
 });
@@ -68,12 +63,13 @@ const deleteType = createRoute({
   method: "delete",
   path: "/v1/device-types/{type}",
   tags: ["Device types"],
-  summary: "Give a type the defaults again",
+  summary: "Give a type the defaults again in everything: numbers, quality rules, message schemas, retention",
   request: { params: typeParameter, query: noParameters },
   responses: { 204: { description: "It has the defaults" }, ...problems(404) },
 });
 
-export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, { deviceTypes, host, config }: ApiParts): void {
+export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  const { deviceTypes, host, config } = parts;
   const view = (type: string, numbers: Partial<TwinPolicy>): z.infer<typeof DeviceTypeView> => ({
     type,
     numbers: { ...numbers },
@@ -82,32 +78,22 @@ export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, { deviceTypes, host, 
 
   app.openapi(listTypes, async (c) => {
     const types = await deviceTypes.all();
-    const items = [...types].map(([type, numbers]) => view(type, numbers));
+    const items = [...types].map(([type, { policy }]) => view(type, policy));
     if (!types.has("default")) items.unshift(view("default", {}));
     return c.json({ items }, 200);
   });
 
   app.openapi(readType, async (c) => {
     const { type } = c.req.valid("param");
-    const types = await deviceTypes.all();
-    return c.json(view(type, types.get(type) ?? {}), 200);
+    return c.json(view(type, (await deviceTypes.of(type)).policy), 200);
   });
 
   app.openapi(putType, async (c) => {
     const { type } = c.req.valid("param");
     const parsed = parsePolicy(c.req.valid("json"));
-    if (parsed.kind === "refused") {
-      const errors = parsed.problems.slice(0, 20).map((detail) => ({ pointer: "body", detail }));
-      throw new Problem("invalid-request", parsed.problems.slice(0, 3).join(" "), { errors });
-    }
-    const types = await deviceTypes.all();
-    if (!types.has(type) && types.size >= maxTypes) {
-      throw new Problem(
-        "conflict",
-        `There are ${types.size} types with numbers, the most there may be. Delete one first.`,
-      );
-    }
-    await deviceTypes.put(type, parsed.policy);
+    if (parsed.kind === "refused") throw refusedBody(parsed.problems);
+    await refuseTooMany(deviceTypes, type);
+    await deviceTypes.put(type, { policy: parsed.policy });
     await host.policiesChanged();
     return c.json(view(type, parsed.policy), 200);
   });
@@ -115,8 +101,12 @@ export function serveDeviceTypes(app: OpenAPIHono<ApiEnv>, { deviceTypes, host, 
   app.openapi(deleteType, async (c) => {
     const { type } = c.req.valid("param");
     if (!(await deviceTypes.remove(type)))
-      throw new Problem("not-found", `The type ${type} has no numbers of its own.`);
+      throw new Problem("not-found", `The type ${type} has no settings of its own.`);
     await host.policiesChanged();
     return c.body(null, 204);
   });
+
+  serveTypeQuality(app, parts);
+  serveTypeSchemas(app, parts);
+  serveTypeRetention(app, parts);
 }

@@ -33,6 +33,8 @@ describe("the description of the API", () => {
         "DELETE /things/{thing}/shadow",
         "DELETE /v1/credentials/{id}",
         "DELETE /v1/device-types/{type}",
+        "DELETE /v1/device-types/{type}/quality",
+        "DELETE /v1/device-types/{type}/retention",
         "DELETE /v1/devices/{id}",
         "DELETE /v1/devices/{id}/shadow",
         "GET /api/dashboard/stats",
@@ -50,6 +52,10 @@ describe("the description of the API", () => {
         "GET /v1/dead-letters",
         "GET /v1/device-types",
         "GET /v1/device-types/{type}",
+        "GET /v1/device-types/{type}/quality",
+        "GET /v1/device-types/{type}/retention",
+        "GET /v1/device-types/{type}/schemas",
+        "GET /v1/device-types/{type}/schemas/{version}",
         "GET /v1/devices",
         "GET /v1/devices/{id}",
         "GET /v1/devices/{id}/commands",
@@ -75,6 +81,9 @@ describe("the description of the API", () => {
         "POST /v1/devices/{id}/commands/{command}/cancel",
         "POST /v1/devices/{id}/telemetry",
         "PUT /v1/device-types/{type}",
+        "PUT /v1/device-types/{type}/quality",
+        "PUT /v1/device-types/{type}/retention",
+        "PUT /v1/device-types/{type}/schemas",
       ]
     `);
   });
