@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import { startApicurio } from "./apicurio.ts";
 import { startClickHouse } from "./clickhouse.ts";
 import { startKafka } from "./kafka.ts";
 import { startRedis } from "./redis.ts";
@@ -26,6 +27,10 @@ export default async function setup(): Promise<() => Promise<void>> {
       address.username = s3.credentials.accessKeyId;
       address.password = s3.credentials.secretAccessKey;
       return { address: address.href, stop: () => s3.stop() };
+    },
+    "/apicurio": async () => {
+      const apicurio = await startApicurio({ folder: join(folder, "apicurio"), say: console.log });
+      return { address: apicurio.url, stop: () => apicurio.stop() };
     },
     "/clickhouse": async () => {
       const clickHouse = await startClickHouse({ folder: join(folder, "clickhouse"), say: console.log });

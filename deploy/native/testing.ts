@@ -30,6 +30,9 @@ export type TestS3 = {
   close(): Promise<void>;
 };
 
+/** `url`: base of Confluent's API. `prefix`: for the names of subjects. */
+export type TestApicurio = { url: string; prefix: string; close(): Promise<void> };
+
 export type TestMosquitto = { broker: NativeMosquitto; close(): Promise<void> };
 
 /** For `describe.skipIf(!kafkaIsHere)`. In CI always true: there a missing service is a failure, not a skip. */
@@ -41,6 +44,13 @@ export const kafkaIsHere = isHere(
 );
 export const redisIsHere = isHere("Redis", process.env.DOPPEL_TEST_REDIS, ["redis-server"], "redis-server");
 export const s3IsHere = isHere("S3", process.env.DOPPEL_TEST_S3, ["java", "mvn"], "default-jre-headless maven");
+/** A Java that is new enough comes by pip, where "java" is not (apicurio-install.ts). */
+export const apicurioIsHere = isHere(
+  "Apicurio Registry",
+  process.env.DOPPEL_TEST_APICURIO,
+  ["mvn", "python3", "pip3"],
+  "default-jre-headless maven python3-pip",
+);
 export const mosquittoIsHere = isHere("mosquitto", undefined, ["mosquitto"], "mosquitto");
 
 /** Its engine comes by pip (clickhouse.ts), unless DOPPEL_TEST_CLICKHOUSE names a server. */
@@ -116,6 +126,12 @@ export async function testS3(): Promise<TestS3> {
   return { endpoint, credentials, bucket, close };
 }
 
+/** DOPPEL_TEST_APICURIO may name another registry with Confluent's API. Subjects stay in it. */
+export async function testApicurio(): Promise<TestApicurio> {
+  const url = process.env.DOPPEL_TEST_APICURIO || (await shared("apicurio"));
+  return { url, prefix: uniquePrefix(), close: async () => {} };
+}
+
 export async function testMosquitto(): Promise<TestMosquitto> {
   const folder = mkdtempSync(join(tmpdir(), "doppel-mosquitto-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
@@ -146,7 +162,7 @@ function isOnPath(program: string): boolean {
 }
 
 /** Asks the process that runs vitest, which owns the services. */
-function shared(service: "kafka" | "redis" | "clickhouse" | "s3"): Promise<string> {
+function shared(service: "kafka" | "redis" | "clickhouse" | "s3" | "apicurio"): Promise<string> {
   const socketPath = process.env.DOPPEL_TEST_SERVICES;
   if (socketPath === undefined) {
     throw new Error(

@@ -54,37 +54,45 @@ export function openConfluentSchemaRegistry({ url, timeoutMs = 5_000 }: Confluen
   async function judgeBackward(subject: string): Promise<void> {
     if (judged.has(subject)) return;
     const path = `/config/${encodeURIComponent(subject)}`;
-    const answer = await ask("PUT", path, { compatibility: "BACKWARD" });
+    let answer = await ask("PUT", path, { compatibility: "BACKWARD" });
+    // Apicurio: somebody else is just saying the same.
+    for (let again = 0; answer.status === 409 && again < 3; again += 1)
+      answer = await ask("PUT", path, { compatibility: "BACKWARD" });
     if (answer.status === 200) judged.add(subject);
     else if (answer.status !== 404) throw unexpected(`PUT ${path}`, answer); // 404: there is no such subject yet
   }
 
+  async function check(subject: string, schema: string): Promise<Compatibility> {
+    await judgeBackward(subject);
+    const name = encodeURIComponent(subject);
+    const known = await ask("POST", `/subjects/${name}`, { schema });
+    if (known.status === 200) return { kind: "compatible" }; // S3
+    const path = `/compatibility/subjects/${name}/versions/latest?verbose=true`;
+    const answer = await ask("POST", path, { schema });
+    if (answer.status === 404) return { kind: "compatible" }; // the first version
+    if (answer.status === 422) throw notAvro(answer, schema);
+    if (answer.status !== 200) throw unexpected(`POST ${path}`, answer);
+    if (answer.body.is_compatible === true) return { kind: "compatible" };
+    const messages = Array.isArray(answer.body.messages) ? answer.body.messages.join("; ") : "";
+    return { kind: "incompatible", detail: messages || "the registry says no more" };
+  }
+
   return {
+    check,
     async register(subject, schema) {
       await judgeBackward(subject);
       const path = `/subjects/${encodeURIComponent(subject)}/versions`;
-      const answer = await ask("POST", path, { schema });
-      if (answer.status === 409)
-        throw new IncompatibleSchema(subject, String(answer.body.message ?? "it says no more"));
+      let answer = await ask("POST", path, { schema });
+      // Where two register the same at once Apicurio may tell one of them of a conflict that is none.
+      for (let again = 0; answer.status === 409 && again < 3; again += 1) {
+        if ((await check(subject, schema)).kind === "incompatible")
+          throw new IncompatibleSchema(subject, String(answer.body.message ?? "it says no more"));
+        answer = await ask("POST", path, { schema });
+      }
       if (answer.status === 422) throw notAvro(answer, schema);
       if (answer.status !== 200 || typeof answer.body.id !== "number") throw unexpected(`POST ${path}`, answer);
       await judgeBackward(subject);
       return answer.body.id;
-    },
-
-    async check(subject, schema): Promise<Compatibility> {
-      await judgeBackward(subject);
-      const name = encodeURIComponent(subject);
-      const known = await ask("POST", `/subjects/${name}`, { schema });
-      if (known.status === 200) return { kind: "compatible" }; // S3
-      const path = `/compatibility/subjects/${name}/versions/latest?verbose=true`;
-      const answer = await ask("POST", path, { schema });
-      if (answer.status === 404) return { kind: "compatible" }; // the first version
-      if (answer.status === 422) throw notAvro(answer, schema);
-      if (answer.status !== 200) throw unexpected(`POST ${path}`, answer);
-      if (answer.body.is_compatible === true) return { kind: "compatible" };
-      const messages = Array.isArray(answer.body.messages) ? answer.body.messages.join("; ") : "";
-      return { kind: "incompatible", detail: messages || "the registry says no more" };
     },
 
     async schema(id) {
