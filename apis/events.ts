@@ -1,9 +1,9 @@
-/** What happened, newest first: of one device, of all, and the messages that could not be processed. */
+/** What happened, newest first: of one device, and of all. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { TwinRecord } from "../core/device/records.ts";
 import { eventKinds, eventView } from "./event-view.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
-import { answer, DeviceId, deviceParameter, pageOf, paging, parameters, problems, Timestamp } from "./route.ts";
+import { answer, deviceParameter, pageOf, paging, parameters, problems, Timestamp } from "./route.ts";
 
 const kinds = z
   .string()
@@ -67,15 +67,6 @@ const allEvents = createRoute({
   responses: { 200: answer("A page of events", EventPage), ...problems() },
 });
 
-const deadLetters = createRoute({
-  method: "get",
-  path: "/v1/dead-letters",
-  tags: ["Events"],
-  summary: "Messages that could not be processed, each with its reason, newest first",
-  request: { query: parameters({ device: DeviceId.optional(), ...paging }) },
-  responses: { 200: answer("A page of dead letters", EventPage), ...problems() },
-});
-
 export function serveEvents(app: OpenAPIHono<ApiEnv>, { fleet }: ApiParts): void {
   const page = async (
     device: string | null,
@@ -95,10 +86,5 @@ export function serveEvents(app: OpenAPIHono<ApiEnv>, { fleet }: ApiParts): void
   app.openapi(allEvents, async (c) => {
     const { kinds, cursor = null, limit } = c.req.valid("query");
     return c.json(await page(null, kinds, cursor, limit), 200);
-  });
-
-  app.openapi(deadLetters, async (c) => {
-    const { device = null, cursor = null, limit } = c.req.valid("query");
-    return c.json(await page(device, ["deadLettered"], cursor, limit), 200);
   });
 }
