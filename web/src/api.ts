@@ -11,11 +11,13 @@ import type {
   History,
   MapPoint,
   Page,
+  QualityReport,
   QueryAnswer,
   Registration,
   SentAgainEach,
   ShadowView,
   Stats,
+  TypeQuality,
 } from "./contract.ts";
 import { problemFrom } from "./problem.ts";
 
@@ -80,6 +82,11 @@ export const api = {
     if (cursor !== null) search.set("cursor", cursor);
     return get<Page<DeadLetter>>(`/v1/dead-letters?${search}`, signal);
   },
+  quality: (query: URLSearchParams, signal?: AbortSignal) => get<QualityReport>(`/v1/quality?${query}`, signal),
+  typeQuality: (type: string, signal?: AbortSignal) => get<TypeQuality>(typeRules(type), signal),
+  /** The type's own rules, all of them. */
+  setTypeQuality: (type: string, own: Record<string, unknown>) => send<TypeQuality>("PUT", typeRules(type), own),
+
   deadLetter: (id: string) => get<DeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}`),
   /**
    * Once: a second time is refused with 409. `payload` null sends it as it came, otherwise this text; `override` lets in
@@ -132,6 +139,10 @@ async function fetchWithKey(path: string, init: RequestInit): Promise<Response> 
 
 function device(id: string): string {
   return `/v1/devices/${encodeURIComponent(id)}`;
+}
+
+function typeRules(type: string): string {
+  return `/v1/device-types/${encodeURIComponent(type)}/quality`;
 }
 
 function named(shadow: string): string {

@@ -7,6 +7,7 @@ const Overview = lazy(() => import("./pages/overview.tsx").then((page) => page.O
 const Devices = lazy(() => import("./pages/devices.tsx").then((page) => page.Devices));
 const DevicePage = lazy(() => import("./pages/device.tsx").then((page) => page.DevicePage));
 const HistoryPage = lazy(() => import("./pages/history.tsx").then((page) => page.HistoryPage));
+const QualityPage = lazy(() => import("./pages/quality.tsx").then((page) => page.QualityPage));
 const DeadLetters = lazy(() => import("./pages/dead-letters.tsx").then((page) => page.DeadLetters));
 const ClusterPage = lazy(() => import("./pages/cluster.tsx").then((page) => page.ClusterPage));
 const NotFound = lazy(() => import("./pages/not-found.tsx").then((page) => page.NotFound));
@@ -29,6 +30,9 @@ export function App() {
           <Route path="/devices/:id">{({ id }) => <DevicePage key={id} id={id} />}</Route>
           <Route path="/history">
             <HistoryPage />
+          </Route>
+          <Route path="/quality">
+            <QualityPage />
           </Route>
           <Route path="/dead-letters">
             <DeadLetters />

@@ -1,4 +1,5 @@
 import type { Json, JsonObject } from "../../core/json.ts";
+import type { QualityRule } from "../../core/quality/rules.ts";
 
 /** The shapes of the HTTP API and of /v1/live that the dashboard reads. Times are ISO 8601 UTC. */
 
@@ -171,6 +172,51 @@ export type QueriedSeries = {
 );
 export type FlaggedPoint = RawPoint & { flags?: string[] };
 export type IntervalPoint = BucketPoint & { value: number; stddev: number; flagged: number };
+
+/** `GET /v1/quality`; shares from 0 to 1, null where there was nothing to judge. */
+export type QualityFigures = {
+  messages: number;
+  accepted: number;
+  /** Of the accepted. */
+  flagged: number;
+  quarantined: number;
+  refused: number;
+  duplicates: number;
+  readings: number;
+  flaggedReadings: number;
+  completeness: number | null;
+  accuracy: number | null;
+  timeliness: number | null;
+  delaySeconds: { mean: number; max: number } | null;
+  newest: string | null;
+  freshnessSeconds: number | null;
+};
+export type QualityReport = {
+  from: string;
+  to: string;
+  intervalSeconds: number;
+  /** Why there is nothing, if there is nothing. */
+  detail: string | null;
+  totals: QualityFigures;
+  points: (QualityFigures & { ts: string })[];
+  groups: (QualityFigures & { type: string; region: string })[];
+  rules: QualityRuleRow[];
+};
+export type QualityRuleRow = {
+  rule: string;
+  outcome: "flagged" | "quarantined" | "refused";
+  messages: number;
+  share: number | null;
+  points: { ts: string; messages: number }[];
+};
+
+/** The rules of a device type: its own, the defaults, and all that hold. */
+export type TypeQuality = {
+  type: string;
+  own: Record<string, QualityRule>;
+  defaults: Record<string, QualityRule>;
+  rules: Record<string, QualityRule>;
+};
 
 export type Registration = {
   id?: string;

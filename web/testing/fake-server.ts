@@ -18,6 +18,7 @@ import {
   presenceEvents,
   statsOf,
 } from "./fleet.ts";
+import { qualityReport, typeQuality } from "./quality.ts";
 import { queryAnswer } from "./query.ts";
 
 /**
@@ -141,6 +142,9 @@ export async function startFake(options: {
     return c.json(command);
   });
   app.get("/v1/query", (c) => c.json(queryAnswer(new URL(c.req.url).searchParams, Date.now())));
+  app.get("/v1/quality", (c) => c.json(qualityReport(new URL(c.req.url).searchParams, Date.now())));
+  app.get("/v1/device-types/:type/quality", (c) => c.json(typeQuality(c.req.param("type"))));
+  app.put("/v1/device-types/:type/quality", async (c) => c.json(typeQuality(c.req.param("type"), await c.req.json())));
   app.get("/v1/events", (c) =>
     c.json({ items: fleetEvents(devices, Date.now()).slice(0, Number(c.req.query("limit") ?? 20)), next: "more" }),
   );

@@ -14,7 +14,6 @@ export type Format = (typeof formats)[number]["format"];
 export function queryOf(view: HistoryView, stretch: Stretch, maxPoints: number): URLSearchParams {
   const query = seriesQuery(view, stretch);
   query.set("max_points", String(maxPoints));
-  query.set("downsample", "minmax");
   return query;
 }
 
@@ -22,7 +21,6 @@ export function queryOf(view: HistoryView, stretch: Stretch, maxPoints: number):
 export function exportHref(view: HistoryView, stretch: Stretch, format: Format, maxPoints: number | null): string {
   const query = maxPoints === null ? seriesQuery(view, stretch) : queryOf(view, stretch, maxPoints);
   query.set("format", format);
-  if (maxPoints === null) query.set("downsample", "none");
   return `/v1/query?${query}`;
 }
 

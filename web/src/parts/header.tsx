@@ -8,6 +8,7 @@ const places = [
   { href: "/", name: "Fleet" },
   { href: "/devices", name: "Devices" },
   { href: "/history", name: "History" },
+  { href: "/quality", name: "Quality" },
   { href: "/dead-letters", name: "Dead letters" },
   { href: "/cluster", name: "Cluster" },
 ];

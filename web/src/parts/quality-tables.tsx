@@ -1,14 +1,14 @@
 import { Link } from "wouter-preact";
+import type { QualityReport, QualityRuleRow } from "../contract.ts";
 import { formatDuration, formatNumber, formatWords } from "../format.ts";
-import { formatShare, measuresOf, messagesOf } from "../quality/measures.ts";
-import { type Report, trendOf } from "../quality/report.ts";
+import { formatShare, lowestOf } from "../quality/measures.ts";
+import { trendOf } from "../quality/report.ts";
 import { Sparkline } from "./sparkline.tsx";
 
 /** Broken rules with how often, most first; those that put messages in quarantine lead to them. */
-export function RuleTable(props: { report: Report; chosen: string; onChoose: (rule: string) => void }) {
+export function RuleTable(props: { report: QualityReport; chosen: string; onChoose: (rule: string) => void }) {
   const { report, chosen, onChoose } = props;
-  const messages = Math.max(1, messagesOf(report.total));
-  const rules = report.rules.toSorted((a, b) => b.messages - a.messages || a.rule.localeCompare(b.rule));
+  const { rules } = report;
   return (
     <section class="panel" aria-label="Broken rules">
       <header>
@@ -69,7 +69,7 @@ export function RuleTable(props: { report: Report; chosen: string; onChoose: (ru
                     <Sparkline values={trendOf(row, report)} />
                   </td>
                   <td class="number">{formatNumber(row.messages)}</td>
-                  <td class="number quiet">{formatShare(row.messages / messages)}</td>
+                  <td class="number quiet">{formatShare(row.share)}</td>
                 </tr>
               ))}
             </tbody>
@@ -81,8 +81,11 @@ export function RuleTable(props: { report: Report; chosen: string; onChoose: (ru
 }
 
 /** The measures by type and region: where the trouble is. */
-export function GroupTable(props: { report: Report; onChoose: (group: { type: string; region: string }) => void }) {
-  const groups = props.report.groups.toSorted((a, b) => worst(a) - worst(b) || messagesOf(b) - messagesOf(a));
+export function GroupTable(props: {
+  report: QualityReport;
+  onChoose: (group: { type: string; region: string }) => void;
+}) {
+  const groups = props.report.groups.toSorted((a, b) => lowestOf(a) - lowestOf(b) || b.messages - a.messages);
   return (
     <section class="panel" aria-label="By type and region">
       <header>
@@ -103,7 +106,7 @@ export function GroupTable(props: { report: Report; onChoose: (group: { type: st
           </thead>
           <tbody>
             {groups.map((group) => {
-              const { completeness, accuracy, timeliness } = measuresOf(group);
+              const { completeness, accuracy, timeliness, freshnessSeconds } = group;
               return (
                 <tr key={`${group.type}/${group.region}`}>
                   <th scope="row">
@@ -112,13 +115,13 @@ export function GroupTable(props: { report: Report; onChoose: (group: { type: st
                     </button>
                   </th>
                   <td>{group.region === "" ? <span class="quiet">none</span> : group.region}</td>
-                  <td class="number">{formatNumber(messagesOf(group))}</td>
+                  <td class="number">{formatNumber(group.messages)}</td>
                   {[completeness, accuracy, timeliness].map((value, at) => (
                     <td key={at} class={value !== null && value < 0.95 ? "number trouble" : "number"}>
                       {formatShare(value)}
                     </td>
                   ))}
-                  <td class="number">{group.freshnessMs === null ? "–" : formatDuration(group.freshnessMs)}</td>
+                  <td class="number">{freshnessSeconds === null ? "–" : formatDuration(freshnessSeconds * 1000)}</td>
                 </tr>
               );
             })}
@@ -129,11 +132,6 @@ export function GroupTable(props: { report: Report; onChoose: (group: { type: st
   );
 }
 
-function lettersOf({ rule, outcome }: Report["rules"][number]): string {
+function lettersOf({ rule, outcome }: QualityRuleRow): string {
   return `/dead-letters?${outcome === "refused" ? "reason" : "rule"}=${encodeURIComponent(rule)}`;
-}
-
-function worst(group: Report["groups"][number]): number {
-  const { completeness, accuracy, timeliness } = measuresOf(group);
-  return Math.min(completeness ?? 1, accuracy ?? 1, timeliness ?? 1);
 }

@@ -1,36 +1,5 @@
 import { formatNumber } from "../format.ts";
 
-/** Messages counted by what quality rules made of them; as `GET /v1/quality` has it, with times in ms. */
-export type Counts = {
-  /** Flagged ones among them. */
-  accepted: number;
-  flagged: number;
-  quarantined: number;
-  refused: number;
-  duplicates: number;
-  incomplete: number;
-  inaccurate: number;
-  timely: number;
-};
-
-/** Shares from 0 to 1; null where there was nothing to judge. */
-export type Measures = { completeness: number | null; accuracy: number | null; timeliness: number | null };
-
-/** Complete and accurate are shares of what was judged, timely of what was accepted. */
-export function measuresOf({ accepted, quarantined, incomplete, inaccurate, timely }: Counts): Measures {
-  const judged = accepted + quarantined;
-  return {
-    completeness: share(judged - incomplete, judged),
-    accuracy: share(judged - inaccurate, judged),
-    timeliness: share(timely, accepted),
-  };
-}
-
-/** All that reached a twin. */
-export function messagesOf({ accepted, quarantined, refused, duplicates }: Counts): number {
-  return accepted + quarantined + refused + duplicates;
-}
-
 /** "99.97 %", never rounded up to what it is not: only all is "100 %". */
 export function formatShare(value: number | null): string {
   if (value === null || Number.isNaN(value)) return "–";
@@ -47,6 +16,7 @@ export function toneOf(value: number | null): "online" | "flapping" | "bad" | un
   return value >= 0.99 ? "online" : value >= 0.95 ? "flapping" : "bad";
 }
 
-function share(part: number, whole: number): number | null {
-  return whole === 0 ? null : Math.max(0, part) / whole;
+/** The lowest of the measures: where to look first. What was not judged is not bad. */
+export function lowestOf(figures: { [name in "completeness" | "accuracy" | "timeliness"]: number | null }): number {
+  return Math.min(figures.completeness ?? 1, figures.accuracy ?? 1, figures.timeliness ?? 1);
 }

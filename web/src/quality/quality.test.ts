@@ -1,24 +1,16 @@
 import { describe, expect, test } from "vitest";
 import { defaultQualityRules, parseQualityRules, type QualityRule } from "../../../core/quality/rules.ts";
-import { type Counts, formatShare, measuresOf, messagesOf, toneOf } from "./measures.ts";
+import { formatShare, lowestOf, toneOf } from "./measures.ts";
+import { qualityHref, readQualityView } from "./quality-view.ts";
+import { trendOf } from "./report.ts";
 import { draftOf, emptyDraft, kinds, ruleOf } from "./rule-form.ts";
 import { ruleWords } from "./rule-words.ts";
 
-const none: Counts = {
-  ...{ accepted: 0, flagged: 0, quarantined: 0, refused: 0 },
-  ...{ duplicates: 0, incomplete: 0, inaccurate: 0, timely: 0 },
-};
-
 describe("measures of quality", () => {
-  test("complete and accurate are shares of what was judged, timely of what was accepted", () => {
-    const counts = { ...none, accepted: 90, quarantined: 10, refused: 7, incomplete: 20, inaccurate: 5, timely: 45 };
-    expect(measuresOf(counts)).toEqual({ completeness: 0.8, accuracy: 0.95, timeliness: 0.5 });
-    expect(messagesOf(counts)).toBe(107);
-  });
-
-  test("of nothing are not told", () => {
-    expect(measuresOf(none)).toEqual({ completeness: null, accuracy: null, timeliness: null });
+  test("of nothing are not told, and not bad", () => {
     expect(toneOf(null)).toBeUndefined();
+    expect(lowestOf({ completeness: null, accuracy: 0.7, timeliness: 0.9 })).toBe(0.7);
+    expect(lowestOf({ completeness: null, accuracy: null, timeliness: null })).toBe(1);
   });
 
   test("almost all is never shown as all, and a few never as none", () => {
@@ -32,6 +24,22 @@ describe("measures of quality", () => {
       "–",
     ]);
   });
+});
+
+test("the trend of a rule has a place for each interval, quiet ones too", () => {
+  const report = { from: "2026-11-21T00:00:00Z", to: "2026-11-21T04:00:00Z", intervalSeconds: 3_600 };
+  const points = [
+    { ts: "2026-11-21T01:00:00Z", messages: 4 },
+    { ts: "2026-11-21T03:00:00Z", messages: 1 },
+    { ts: "2026-11-22T03:00:00Z", messages: 9 },
+  ];
+  expect(trendOf({ points }, report)).toEqual([0, 4, 0, 1]);
+});
+
+test("the view of quality lives in the address", () => {
+  const href = "/quality?type=pump&region=eu&rule=latitude&last=7d";
+  expect(qualityHref(readQualityView(href.slice(href.indexOf("?"))))).toBe(href);
+  expect(qualityHref(readQualityView(""))).toBe("/quality");
 });
 
 describe("a rule in words and in a form", () => {

@@ -1,38 +1,13 @@
+import type { QualityFigures, QualityReport, QualityRuleRow } from "../contract.ts";
 import type { Panel } from "../history/panel.ts";
 import type { Trace } from "../history/trace.ts";
-import { type Counts, measuresOf } from "./measures.ts";
 
-/** How good the data was over a stretch of time, as the page shows it. Times are epoch ms, freshness and delay ms. */
-export type Report = {
-  fromMs: number;
-  toMs: number;
-  intervalMs: number;
-  total: Figures;
-  points: (Figures & { tsMs: number })[];
-  groups: (Figures & { type: string; region: string })[];
-  rules: RuleRow[];
-};
-
-export type Figures = Counts & {
-  /** Age of the newest reading; null: there was none. */
-  freshnessMs: number | null;
-  /** From a reading's own time to our having it, on average; null: there was none. */
-  delayMs: number | null;
-};
-
-export type RuleRow = {
-  rule: string;
-  outcome: "flagged" | "quarantined" | "refused";
-  messages: number;
-  points: { tsMs: number; messages: number }[];
-};
-
-/** The report as charts, in the shape that history draws. */
-export function reportPanels(report: Report): Panel[] {
+/** A report as charts, in the shape that history draws. */
+export function reportPanels(report: QualityReport): Panel[] {
   const panel = (
     key: string,
     title: string,
-    lines: [name: string, of: (figures: Figures) => number | null][],
+    lines: [name: string, of: (figures: QualityFigures) => number | null][],
   ): Panel => ({
     key,
     title,
@@ -50,9 +25,9 @@ export function reportPanels(report: Report): Panel[] {
   const percent = (value: number | null) => (value === null ? null : value * 100);
   return [
     panel("shares", "Complete, accurate and timely, %", [
-      ["completeness", (figures) => percent(measuresOf(figures).completeness)],
-      ["accuracy", (figures) => percent(measuresOf(figures).accuracy)],
-      ["timeliness", (figures) => percent(measuresOf(figures).timeliness)],
+      ["complete", ({ completeness }) => percent(completeness)],
+      ["accurate", ({ accuracy }) => percent(accuracy)],
+      ["timely", ({ timeliness }) => percent(timeliness)],
     ]),
     panel("troubles", "Messages with trouble", [
       ["flagged", ({ flagged }) => flagged],
@@ -60,30 +35,38 @@ export function reportPanels(report: Report): Panel[] {
       ["refused", ({ refused }) => refused],
       ["duplicates", ({ duplicates }) => duplicates],
     ]),
-    panel("delay", "Delay until received, s", [
-      ["average", ({ delayMs }) => (delayMs === null ? null : delayMs / 1000)],
+    panel("delay", "Delay and freshness, s", [
+      ["delay, average", ({ delaySeconds }) => delaySeconds?.mean ?? null],
+      ["age of the newest reading", ({ freshnessSeconds }) => freshnessSeconds],
     ]),
   ];
 }
 
+const mostSlots = 500;
+
 /** The counts of a rule, an entry for each interval of the report: 0 where it was not broken. */
-export function trendOf(rule: RuleRow, report: Pick<Report, "fromMs" | "toMs" | "intervalMs">): number[] {
-  const { fromMs, toMs, intervalMs } = report;
-  const first = Math.floor(fromMs / intervalMs);
-  const trend = Array.from({ length: Math.min(500, Math.max(1, Math.ceil(toMs / intervalMs) - first)) }, () => 0);
-  for (const { tsMs, messages } of rule.points) {
-    const at = Math.floor(tsMs / intervalMs) - first;
+export function trendOf(
+  rule: Pick<QualityRuleRow, "points">,
+  report: Pick<QualityReport, "from" | "to" | "intervalSeconds">,
+): number[] {
+  const intervalMs = report.intervalSeconds * 1000;
+  const first = Math.floor(Date.parse(report.from) / intervalMs);
+  const slots = Math.max(1, Math.ceil(Date.parse(report.to) / intervalMs) - first);
+  const trend = Array.from({ length: Math.min(mostSlots, slots) }, () => 0);
+  for (const { ts, messages } of rule.points) {
+    const at = Math.floor(Date.parse(ts) / intervalMs) - first;
     if (at in trend) trend[at] = (trend[at] ?? 0) + messages;
   }
   return trend;
 }
 
-function traceOf(report: Report, name: string, of: (figures: Figures) => number | null): Trace {
+/** An interval that has ended or not: all are drawn where they begin, as there is no band to them. */
+function traceOf(report: QualityReport, name: string, of: (figures: QualityFigures) => number | null): Trace {
   const points = report.points.flatMap((figures) => {
     const height = of(figures);
     if (height === null) return [];
-    const count = figures.accepted + figures.quarantined;
-    return [{ tsMs: figures.tsMs, low: height, high: height, middle: height, count, flagged: 0, rules: [] }];
+    const tsMs = Date.parse(figures.ts);
+    return [{ tsMs, low: height, high: height, middle: height, count: figures.messages, flagged: 0, rules: [] }];
   });
-  return { device: "", metric: name, kind: "buckets", bucketMs: report.intervalMs, points, texts: [] };
+  return { device: "", metric: name, kind: "buckets", bucketMs: report.intervalSeconds * 1000, points, texts: [] };
 }
