@@ -13,6 +13,7 @@ import type { TwinHost } from "./actors/host/port.ts";
 import { clusterOfOne } from "./apis/cluster-of-one.ts";
 import { meterFleet } from "./apis/meter.ts";
 import { defaultApiConfig } from "./apis/parts.ts";
+import { openHistory } from "./apis/history/service.ts";
 import { openApi } from "./apis/server.ts";
 import type { Config } from "./config.ts";
 import { policyWith } from "./core/device/policy.ts";
@@ -33,6 +34,7 @@ import { openPool } from "./ports/postgres/pool.ts";
 import { openPostgresQualityStats } from "./ports/quality-stats/postgres.ts";
 import { openPostgresResends } from "./ports/resends/postgres.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
+import { openMemoryQueryCache } from "./ports/query-cache/memory.ts";
 import { openPostgresTimeSeries } from "./ports/time-series/postgres.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
 import { sinksSettingsOf } from "./sinks/settings.ts";
@@ -177,6 +179,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         host: withPolicies(host, policies),
         fleet,
         series,
+        history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
         quality,
         resends,
         credentials,

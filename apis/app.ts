@@ -26,6 +26,7 @@ import { serveMetrics } from "./metrics.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem, problemOfStatus, problemResponse } from "./problem.ts";
 import { serveQuality } from "./quality.ts";
+import { serveQuery } from "./query.ts";
 import { importPath, serveRegistryImport } from "./registry-import.ts";
 import { emptyBody, limitBody, wellFormedJson } from "./request-body.ts";
 import { serveShadows } from "./shadows.ts";
@@ -61,6 +62,7 @@ export function apiApp(
   serveShadows(app, parts);
   serveCommands(app, parts);
   serveTelemetry(app, parts);
+  serveQuery(app, parts);
   serveEvents(app, parts);
   serveDeadLetters(app, parts);
   serveQuality(app, parts);

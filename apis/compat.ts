@@ -4,13 +4,12 @@ import { entries } from "../core/device/metrics.ts";
 import { DeviceView, deviceOfSummary, LatestValue, latestValue } from "./device-view.ts";
 import { filterOf, filterParameters, readTwin } from "./devices.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
+import { maxPoints } from "./history/limits.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import {
   answer,
-  DeviceId,
   deviceParameter,
   iso,
-  Moment,
   noParameters,
   paging,
   parameters,
@@ -19,7 +18,7 @@ import {
   Timestamp,
 } from "./route.ts";
 import { StatsView, statsView } from "./stats.ts";
-import { BucketSeries, maxPoints, RawSeries, rangeOf, seriesView } from "./telemetry.ts";
+import { BucketSeries, RawSeries, readSeries } from "./telemetry.ts";
 
 const tags = ["Earlier paths"];
 
@@ -43,18 +42,6 @@ const History = z
       device_id: "pump-4",
       hours: 24,
       metrics: { temperature: { kind: "raw", points: [{ ts: "2026-11-21T11:30:00.000Z", value: 21.5 }] } },
-    },
-  });
-
-const QueryAnswer = z
-  .object({ device_id: z.string(), metric: z.string(), start: Timestamp, end: Timestamp, series: points })
-  .openapi("QueryAnswer", {
-    example: {
-      device_id: "pump-4",
-      metric: "temperature",
-      start: "2026-11-21T11:00:00.000Z",
-      end: "2026-11-21T12:00:00.000Z",
-      series: { kind: "raw", points: [{ ts: "2026-11-21T11:30:00.000Z", value: 21.5 }] },
     },
   });
 
@@ -111,24 +98,8 @@ const dashboardStats = createRoute({
   responses: { 200: answer("The numbers", StatsView), ...problems() },
 });
 
-const query = createRoute({
-  method: "get",
-  path: "/v1/query",
-  tags,
-  summary: "One metric of one device in a range",
-  request: {
-    query: parameters({
-      device_id: DeviceId,
-      metric: plainText(128).min(1).openapi({ example: "temperature" }),
-      start: Moment.optional().openapi({ description: "Inclusive; by default a day before `end`" }),
-      end: Moment.optional().openapi({ description: "Exclusive; by default now" }),
-    }),
-  },
-  responses: { 200: answer("The series, oldest first", QueryAnswer), ...problems() },
-});
-
 export function serveEarlierPaths(app: OpenAPIHono<ApiEnv>, parts: ApiParts, statistics: FleetStatistics): void {
-  const { fleet, series, now } = parts;
+  const { fleet, history: found, now } = parts;
 
   app.openapi(listDevices, async (c) => {
     const { cursor = null, limit, ...rest } = c.req.valid("query");
@@ -149,21 +120,14 @@ export function serveEarlierPaths(app: OpenAPIHono<ApiEnv>, parts: ApiParts, sta
     const { hours, metric } = c.req.valid("query");
     const toMs = now() + 1;
     const fromMs = Math.max(0, toMs - Math.round(hours * 3_600_000));
-    const names = metric === undefined ? (await series.metrics(device)).slice(0, maxMetrics) : [metric];
+    const names = metric === undefined ? (await found.metrics(device)).slice(0, maxMetrics) : [metric];
     const share = Math.max(1, Math.floor(maxPoints / Math.max(1, names.length)));
     const metrics: z.infer<typeof History>["metrics"] = Object.create(null);
     for (const name of names) {
-      metrics[name] = seriesView(await series.query({ device, metric: name, fromMs, toMs, maxPoints: share }));
+      metrics[name] = await readSeries(parts, { device, metric: name, fromMs, toMs }, share, c.req.raw.signal);
     }
     return c.json({ device_id: device, hours, metrics }, 200);
   });
 
   app.openapi(dashboardStats, async (c) => c.json(statsView(await statistics.read()), 200));
-
-  app.openapi(query, async (c) => {
-    const { device_id: device, metric, start, end } = c.req.valid("query");
-    const { fromMs, toMs } = rangeOf({ from: start, to: end }, now());
-    const found = seriesView(await series.query({ device, metric, fromMs, toMs, maxPoints }));
-    return c.json({ device_id: device, metric, start: iso(fromMs), end: iso(toMs), series: found }, 200);
-  });
 }

@@ -11,12 +11,15 @@ import type { Resends } from "../ports/resends/port.ts";
 import type { TimeSeries } from "../ports/time-series/port.ts";
 import type { ClusterState } from "./cluster.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
+import type { History } from "./history/service.ts";
 
 /** What the API is made of; it owns none of it, and closes none of it. */
 export type ApiParts = {
   readonly host: TwinHost;
   readonly fleet: FleetIndex;
   readonly series: TimeSeries;
+  /** Time series, aggregates and archive as one. */
+  readonly history: History;
   readonly quality: QualityStats;
   readonly resends: Resends;
   readonly credentials: Credentials;

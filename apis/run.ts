@@ -22,6 +22,7 @@ import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openPostgresQualityStats } from "../ports/quality-stats/postgres.ts";
+import { openMemoryQueryCache } from "../ports/query-cache/memory.ts";
 import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { openPostgresResends } from "../ports/resends/postgres.ts";
@@ -30,6 +31,7 @@ import { safetyOf } from "../role-config.ts";
 import { memberId, openRoleDownlink, openRolePool, roleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openClusterView } from "./distributed-cluster.ts";
+import { openHistory } from "./history/service.ts";
 import { openLiveFeed } from "./live-feed.ts";
 import { meterFleet } from "./meter.ts";
 import { defaultApiConfig } from "./parts.ts";
@@ -126,6 +128,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     let ready = true;
     const api = await openApi(
       {
+        history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
         ...{ host, fleet, series, quality, resends, credentials, deviceTypes },
         publishFromApp: application.publishFromApp,
         endConnections: (principal, reason) => {

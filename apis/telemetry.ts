@@ -1,6 +1,10 @@
 /** What devices measured: send it, and read it back as points or as buckets. */
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { SeriesAnswer, SeriesQuery } from "../ports/time-series/port.ts";
+import type { SeriesRange } from "../ports/time-series/port.ts";
+import { RawPoint } from "./history/answer.ts";
+import { maxPoints } from "./history/limits.ts";
+import type { HistorySeries } from "./history/query.ts";
+import { rawPoint } from "./history/view.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem, unknownDevice } from "./problem.ts";
 import { jsonBytes } from "./request-body.ts";
@@ -18,7 +22,6 @@ import {
   wholeNumber,
 } from "./route.ts";
 
-export const maxPoints = 10_000;
 const dayMs = 86_400_000;
 
 const Telemetry = z
@@ -58,7 +61,7 @@ export const RawSeries = z
   .object({
     ...range,
     kind: z.literal("raw"),
-    points: z.array(z.object({ ts: Timestamp, value: z.union([z.number(), z.boolean(), z.string()]) })),
+    points: z.array(RawPoint),
   })
   .openapi("RawSeries", {
     example: {
@@ -143,11 +146,13 @@ export function serveTelemetry(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void 
     const { id: device } = c.req.valid("param");
     const { metric, maxPoints, ...query } = c.req.valid("query");
     const { fromMs, toMs } = rangeOf(query, parts.now());
-    return c.json(await readSeries(parts, { device, metric, fromMs, toMs, maxPoints }), 200);
+    const range = { device, metric, fromMs, toMs };
+    const series = await readSeries(parts, range, maxPoints, c.req.raw.signal);
+    return c.json({ device, metric, from: iso(fromMs), to: iso(toMs), ...series }, 200);
   });
 
   app.openapi(listMetrics, async (c) => {
-    return c.json({ metrics: await parts.series.metrics(c.req.valid("param").id) }, 200);
+    return c.json({ metrics: await parts.history.metrics(c.req.valid("param").id) }, 200);
   });
 }
 
@@ -182,20 +187,25 @@ export function rangeOf(
   throw new Problem("invalid-request", `The range is empty: from (${iso(fromMs)}) has to be before to (${iso(toMs)}).`);
 }
 
-export async function readSeries({ series }: ApiParts, query: SeriesQuery): Promise<z.infer<typeof Series>> {
-  const { device, metric, fromMs, toMs } = query;
-  return { device, metric, from: iso(fromMs), to: iso(toMs), ...seriesView(await series.query(query)) };
-}
-
 type Kindful<Union> = Union extends unknown ? Omit<Union, keyof typeof range> : never;
 
-export function seriesView(answer: SeriesAnswer): Kindful<z.infer<typeof Series>> {
-  if (answer.kind === "raw") {
-    return { kind: "raw", points: answer.points.map(({ tsMs, value }) => ({ ts: iso(tsMs), value })) };
-  }
+/** Readings where they are few enough, else buckets. */
+export async function readSeries(
+  { history }: ApiParts,
+  { device, metric, fromMs, toMs }: SeriesRange,
+  maxPoints: number,
+  signal: AbortSignal,
+): Promise<Kindful<z.infer<typeof Series>>> {
+  const query = { devices: [device], metrics: [metric], fromMs, toMs, maxPoints, timeZone: "UTC" };
+  const [found] = await history.query({ ...query, aggregate: null, interval: null, downsample: "auto" }, signal);
+  return flatView(found!);
+}
+
+function flatView(series: HistorySeries): Kindful<z.infer<typeof Series>> {
+  if (series.kind === "raw") return { kind: "raw", points: series.readings.map(rawPoint) };
   return {
     kind: "buckets",
-    bucketSeconds: answer.bucketMs / 1_000,
-    points: answer.points.map(({ tsMs, count, avg, min, max }) => ({ ts: iso(tsMs), count, avg, min, max })),
+    bucketSeconds: (series.widthMs ?? 0) / 1_000,
+    points: series.buckets.map(({ tsMs, count, mean, min, max }) => ({ ts: iso(tsMs), count, avg: mean, min, max })),
   };
 }

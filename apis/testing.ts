@@ -9,12 +9,14 @@ import { openMemoryLog } from "../ports/event-log/memory.ts";
 import { memoryFleetIndex } from "../ports/fleet-index/memory.ts";
 import type { DeviceEvent } from "../ports/fleet-index/port.ts";
 import { memoryQualityStats } from "../ports/quality-stats/memory.ts";
+import { openMemoryQueryCache } from "../ports/query-cache/memory.ts";
 import { memoryResends } from "../ports/resends/memory.ts";
 import { memoryTimeSeries } from "../ports/time-series/memory.ts";
 import { openMemoryTwinStore } from "../ports/twin-store/memory.ts";
 import { apiApp } from "./app.ts";
 import { clusterOfOne } from "./cluster-of-one.ts";
 import { FleetStatistics } from "./fleet-statistics.ts";
+import { openHistory } from "./history/service.ts";
 import { type ApiConfig, type ApiParts, defaultApiConfig } from "./parts.ts";
 
 export type TestApi = {
@@ -96,6 +98,7 @@ export async function openTestApi(
     host,
     fleet,
     series,
+    history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
     quality: memoryQualityStats(),
     resends: memoryResends(),
     credentials: openMemoryCredentials(),

@@ -1,9 +1,8 @@
 /** How an answer of `GET /v1/query` looks in JSON: the one shape for one series and for many. */
 import { z } from "@hono/zod-openapi";
 import { Timestamp } from "../route.ts";
+import { aggregates } from "./query.ts";
 
-export const aggregates = ["avg", "min", "max", "sum", "count", "stddev"] as const;
-export const downsamplings = ["auto", "lttb", "minmax", "none"] as const;
 const sources = ["raw", "minute", "hour", "archive"] as const;
 
 export const RawPoint = z
