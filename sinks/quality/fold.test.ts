@@ -34,14 +34,18 @@ test("a message counts as what became of it, in the minute in which it reached u
 });
 
 test("a rule counts a message once, however many of its metrics broke it", () => {
-  const [row] = rowsOf({
+  const record = {
     ...telemetry(noonMs, { temperature: 99, humidity: 120, pressure: 1 }),
-    flags: { temperature: ["range"], humidity: ["range", "stuck"], "": ["required"], lost: ["required"] },
-  });
+    flags: { temperature: ["range"], humidity: ["range", "stuck"], "": ["late"], lost: ["needed"] },
+  };
+  const [row] = qualityRowsOf(itemsOf([record]), (_type, rule) =>
+    rule === "needed" ? "completeness" : rule === "late" ? "timeliness" : "accuracy",
+  );
   expect(row?.rules).toEqual([
     { rule: "range", outcome: "flagged", messages: 1 },
     { rule: "stuck", outcome: "flagged", messages: 1 },
-    { rule: "required", outcome: "flagged", messages: 1 },
+    { rule: "late", outcome: "flagged", messages: 1 },
+    { rule: "needed", outcome: "flagged", messages: 1 },
   ]);
   const expected = { accepted: 1, flagged: 1, incomplete: 1, inaccurate: 1, readings: 3, flaggedReadings: 2 };
   expect(row?.counts).toMatchObject(expected);

@@ -2,7 +2,7 @@
 import type { DeadLettered, TelemetryAccepted, TwinRecord } from "../../core/device/records.ts";
 import type { QualityCounts, QualityRow, RuleCount, RuleOutcome } from "../../ports/quality-stats/port.ts";
 import type { LogItem } from "../consumer.ts";
-import { dimensionOf } from "./dimension.ts";
+import { type DimensionOf, defaultDimensionOf } from "./dimension.ts";
 
 export const minuteMs = 60_000;
 /** A message that reaches us within this time of its own is timely. */
@@ -14,7 +14,7 @@ export const noRegion = "";
 type Counting = { -readonly [Name in keyof QualityCounts]: number };
 type Row = { minuteMs: number; type: string; region: string; counts: Counting; rules: Map<string, RuleCount> };
 
-export function qualityRowsOf(items: readonly LogItem[]): QualityRow[] {
+export function qualityRowsOf(items: readonly LogItem[], dimensionOf: DimensionOf = defaultDimensionOf): QualityRow[] {
   const rows = new Map<string, Row>();
   let last: Row | null = null;
   for (const { entry } of items) {
@@ -28,7 +28,7 @@ export function qualityRowsOf(items: readonly LogItem[]): QualityRow[] {
       last = rows.get(key) ?? { minuteMs: minute, type, region, counts: zeros(), rules: new Map() };
       rows.set(key, last);
     }
-    count(last, record);
+    count(last, record, dimensionOf);
   }
   return [...rows.values()].map(({ rules, ...row }) => ({ ...row, rules: [...rules.values()] }));
 }
@@ -44,13 +44,15 @@ export function isCounted(record: TwinRecord): record is Counted {
   );
 }
 
-function count(row: Row, record: Counted): void {
-  if (record.kind === "telemetry") countAccepted(row, record);
-  else if (record.kind === "deadLettered") countDeadLetter(row, record);
+function count(row: Row, record: Counted, dimensionOf: DimensionOf): void {
+  if (record.kind === "telemetry") countAccepted(row, record, dimensionOf);
+  else if (record.kind === "deadLettered") countDeadLetter(row, record, dimensionOf);
   else row.counts.duplicates += record.count ?? 1;
 }
 
-function countAccepted({ counts, rules }: Row, { atMs, tsMs, readings, flags }: TelemetryAccepted): void {
+function countAccepted(row: Row, record: TelemetryAccepted, dimensionOf: DimensionOf): void {
+  const { counts } = row;
+  const { atMs, tsMs, readings, flags } = record;
   counts.accepted += 1;
   const delayMs = Math.max(0, atMs - tsMs);
   if (delayMs <= timelyMs) counts.timely += 1;
@@ -61,34 +63,31 @@ function countAccepted({ counts, rules }: Row, { atMs, tsMs, readings, flags }: 
   if (flags === undefined) return;
   const broken = new Set<string>();
   for (const [metric, names] of Object.entries(flags)) {
-    if (metric in readings && names.length > 0) counts.flaggedReadings += 1;
+    if (Object.hasOwn(readings, metric) && names.length > 0) counts.flaggedReadings += 1;
     for (const name of names) broken.add(name);
   }
   if (broken.size > 0) counts.flagged += 1;
-  countBroken(counts, rules, broken, "flagged");
+  countBroken(row, broken, "flagged", dimensionOf);
 }
 
-function countDeadLetter({ counts, rules }: Row, { reason, broken }: DeadLettered): void {
+function countDeadLetter(row: Row, { reason, broken }: DeadLettered, dimensionOf: DimensionOf): void {
+  const { counts, rules } = row;
   if (reason !== "quarantined") {
     counts.refused += 1;
     countRule(rules, reason, "refused");
     return;
   }
   counts.quarantined += 1;
-  countBroken(counts, rules, new Set(broken?.map(({ rule }) => rule)), "quarantined");
+  countBroken(row, new Set(broken?.map(({ rule }) => rule)), "quarantined", dimensionOf);
 }
 
-function countBroken(
-  counts: Counting,
-  rules: Map<string, RuleCount>,
-  broken: ReadonlySet<string>,
-  outcome: RuleOutcome,
-): void {
+function countBroken(row: Row, broken: ReadonlySet<string>, outcome: RuleOutcome, dimensionOf: DimensionOf): void {
+  const { counts, rules, type } = row;
   let incomplete = false;
   let inaccurate = false;
   for (const rule of broken) {
     countRule(rules, rule, outcome);
-    const dimension = dimensionOf(rule);
+    const dimension = dimensionOf(type, rule);
     incomplete ||= dimension === "completeness";
     inaccurate ||= dimension === "accuracy";
   }

@@ -1,5 +1,7 @@
+import type { DeviceTypes } from "../../ports/device-types/port.ts";
 import type { QualityRow, QualityStats } from "../../ports/quality-stats/port.ts";
 import type { SinkTarget } from "../target.ts";
+import { openDimensions } from "./dimension.ts";
 import { isCounted, qualityRowsOf } from "./fold.ts";
 
 const dayMs = 86_400_000;
@@ -16,18 +18,21 @@ export const defaultQualityTimes: QualityTimes = { keepMinutesMs: 3 * dayMs, kee
 /** How good the data is, counted from the log. `counted` hears of the rows that have been committed, for metrics. */
 export function qualityTarget(
   stats: QualityStats,
+  deviceTypes: Pick<DeviceTypes, "all">,
   {
     times = defaultQualityTimes,
     counted = () => {},
   }: { times?: QualityTimes; counted?: (rows: readonly QualityRow[]) => void } = {},
 ): SinkTarget {
+  const dimensions = openDimensions(deviceTypes);
   return {
     name: "quality",
     topics: ["iot-telemetry", "dead-letter", "device-events"],
     progress: () => stats.progress(),
     progressIn: (partition) => stats.progressIn(partition),
     async commit(items, progress) {
-      const rows = qualityRowsOf(items);
+      await dimensions.refresh();
+      const rows = qualityRowsOf(items, dimensions.of);
       await stats.add(rows, progress);
       counted(rows);
     },
