@@ -80,16 +80,9 @@ function mortalPool(pool: pg.Pool, life: Life): pg.Pool {
 
 /** Those of the dead process end with its connections. */
 async function locksEnd(pool: pg.Pool): Promise<void> {
-  await expect
-    .poll(
-      async () =>
-        (
-          await pool.query(
-            "select from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())",
-          )
-        ).rowCount,
-    )
-    .toBe(0);
+  const held = `select from pg_locks join pg_database d on d.oid = database
+    where locktype = 'advisory' and datname = current_database()`;
+  await expect.poll(async () => (await pool.query(held)).rowCount, { interval: 5 }).toBe(0);
 }
 
 const rowsIn = (from: number, to: number): SeriesRow[] =>
