@@ -33,3 +33,19 @@ export const safe: Sums = {
   ofReadings: `count(*), ${safeMean}, min(value), max(value), ${safeDeviation}, count(flags)`,
   ofMinutes: null,
 };
+
+/** Of an aggregate: it holds a huge value. */
+const hasHuge = "(stddev = 'infinity' or abs(avg) >= 1e139)";
+const squares = "case when stddev < 1e-150 then 0 else stddev * stddev * count end";
+const parts = `array[count, avg * count, ${squares}]`;
+/** Hours of minutes, with names, in arithmetic that holds for every value: a continuous aggregate cannot be tried again. */
+export const safeHours = `
+  sum(count)::bigint as count,
+  case when count(*) filter (where ${hasHuge}) = 0 then telemetry_mean(${parts}) filter (where not ${hasHuge})
+    else greatest(-${largest}, least(${largest},
+      sum(avg / ${scale} * count) filter (where ${hasHuge} and abs(avg) > 1e-100) / sum(count)::double precision))
+      * ${scale} end as avg,
+  min(min) as min, max(max) as max,
+  case when count(*) filter (where ${hasHuge}) = 0 then telemetry_stddev(${parts}) filter (where not ${hasHuge})
+    when min(min) = max(max) then 0 else 'infinity' end as stddev,
+  sum(flagged)::bigint as flagged`;
