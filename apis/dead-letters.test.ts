@@ -98,12 +98,18 @@ describe("a dead letter that is sent again", () => {
     expect((await resend(items[0].id, { payload: { readings: { latitude: 53 } } })).body.outcome.accepted).toBe(1);
   });
 
-  test("can be let in from quarantine as it is, flagged", async () => {
-    const letter = await aLetter({ readings: { latitude: 152 } });
+  test("can be let in from quarantine as it is, with all its flags", async () => {
+    const letter = await aLetter({ readings: { latitude: 152, temperature: 900, pressure: 1 } });
     expect((await resend(letter.id, { override: true })).body.outcome.accepted).toBe(1);
     await api.project();
-    const found = await api.parts.fleet.deadLetters({}, { cursor: null, limit: 10 });
-    expect(found.items).toHaveLength(1);
+    const flagsOf = async (metric: string) => {
+      const range = { device: "pump-4", metric, fromMs: startMs, toMs: startMs + 1 };
+      return (await api.parts.series.readings(range, 10)).map(({ flags }) => flags);
+    };
+    expect([await flagsOf("latitude"), await flagsOf("temperature"), await flagsOf("pressure")]).toEqual([
+      ...[[["latitude"]], [["temperature-range"]], [null]],
+    ]);
+    expect((await api.json("GET", "/v1/dead-letters")).body.items).toHaveLength(1);
   });
 
   test("does not make an offline device look online", async () => {

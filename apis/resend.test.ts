@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { TwinRecord } from "../core/device/records.ts";
 import { memoryResends } from "../ports/resends/memory.ts";
@@ -19,12 +20,12 @@ const faultPoints = [
 type FaultPoint = (typeof faultPoints)[number];
 
 /** The API with ports that die at a point, once: what was done until then stays, what comes after does not happen. */
-async function openFaultyApi(point: FaultPoint) {
+async function openFaultyApi(point: FaultPoint | null) {
   let nowMs = startMs;
-  let armed = true;
+  let armed = point;
   const die = (at: FaultPoint) => {
-    if (!armed || at !== point) return;
-    armed = false;
+    if (at !== armed) return;
+    armed = null;
     throw killed;
   };
   const resends = memoryResends();
@@ -60,7 +61,10 @@ async function openFaultyApi(point: FaultPoint) {
     if (isResend) die("after send");
     return reply;
   };
-  return { api, accepted, wait: (ms: number) => (nowMs += ms) };
+  const arm = (at: FaultPoint | null) => {
+    armed = at;
+  };
+  return { api, accepted, arm, wait: (ms: number) => (nowMs += ms) };
 }
 
 const corrected = [
@@ -125,4 +129,56 @@ test("what the twin no longer remembers, history does", async () => {
   expect(body.outcome).toEqual({ kind: "counted", accepted: 0, duplicates: 1, refused: 1 });
   expect(accepted).toHaveLength(before);
   await api.close();
+});
+
+/** What people, processes and the device do, in any order. */
+const anyStep = fc.oneof(
+  fc.record({
+    kind: fc.constant("resend" as const),
+    at: fc.option(fc.constantFrom(...faultPoints), { freq: 1 }),
+    correction: fc.constantFrom(undefined, { readings: { latitude: 51 } }, { seq: 3, readings: { latitude: 52 } }),
+    together: fc.integer({ min: 1, max: 3 }),
+  }),
+  fc.record({ kind: fc.constant("wait" as const), ms: fc.constantFrom(1_000, abandonedMs + 1) }),
+  fc.record({ kind: fc.constant("telemetry" as const), seq: fc.integer({ min: 4, max: 5_000 }) }),
+  fc.constant({ kind: "flood" as const }),
+);
+
+test("whatever dies, whoever asks and whatever the device sends meanwhile, a letter has one effect in the end", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyStep, { maxLength: 14 }), async (steps) => {
+      const { api, accepted, arm, wait } = await openFaultyApi(null);
+      const send = (payload: unknown) => api.json("POST", "/v1/devices/pump-4/telemetry", payload);
+      await send({ readings: { latitude: 152 } });
+      await api.project();
+      const { id } = (await api.json("GET", "/v1/dead-letters")).body.items[0];
+      const resend = (body: object) => api.json("POST", `/v1/dead-letters/${id}/resend`, { override: true, ...body });
+      let numbers = 0;
+      const next = () => {
+        numbers += 1;
+        return { id: `n${numbers}`, readings: { pressure: numbers } };
+      };
+      for (const step of steps) {
+        if (step.kind === "wait") wait(step.ms);
+        else if (step.kind === "telemetry") await send({ seq: step.seq, readings: next().readings });
+        else if (step.kind === "flood") await send(Array.from({ length: 65 }, next));
+        else {
+          arm(step.at);
+          const body = step.correction === undefined ? {} : { payload: step.correction };
+          await Promise.all(Array.from({ length: step.together }, () => resend(body)));
+        }
+        await api.project();
+      }
+      arm(null);
+      wait(abandonedMs + 1);
+      // One that finishes what was begun with a payload names none, or the same.
+      await api.json("POST", `/v1/dead-letters/${id}/resend`);
+      const shown = (await api.json("GET", `/v1/dead-letters/${id}`)).body;
+      expect(shown.resend).toMatchObject({ state: "sent" });
+      const effects = accepted.filter((record) => record.kind === "telemetry" && "latitude" in record.readings);
+      expect(effects.length).toBe(shown.resend.outcome.refused > 0 ? 0 : 1);
+      await api.close();
+    }),
+    { numRuns: 50 },
+  );
 });

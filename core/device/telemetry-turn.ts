@@ -1,6 +1,5 @@
-import { own } from "../own.ts";
 import { defaultRules } from "../quality/compiled-rules.ts";
-import { type BrokenRule, type Flags, judge } from "../quality/judge.ts";
+import { judge } from "../quality/judge.ts";
 import { deadLetter } from "./dead-letter.ts";
 import { policyFor } from "./deadlines.ts";
 import { sawBefore } from "./dedup-window.ts";
@@ -54,12 +53,12 @@ export function telemetryTurn(
       );
       continue;
     }
-    const verdict = judge(parsed, turn.twin, rules, receivedAtMs);
-    if (verdict.kind === "quarantine" && input.again?.override !== true) {
+    const verdict = judge(parsed, turn.twin, rules, receivedAtMs, input.again?.override);
+    if (verdict.kind === "quarantine") {
       refuse({ reason: "quarantined", detail: verdict.detail }, text(), verdict.broken);
       continue;
     }
-    const { flags, unchangedSince } = verdict.kind === "accept" ? verdict : overridden(verdict.broken);
+    const { flags, unchangedSince } = verdict;
     turn.record({
       kind: "telemetry",
       atMs,
@@ -79,15 +78,4 @@ function tooManyMetrics(turn: Turn, readings: Readings): boolean {
   const names = metricNames(turn.twin.metrics);
   if (names.length + maxReadings <= maxMetrics) return false;
   return new Set([...names, ...Object.keys(readings)]).size > maxMetrics;
-}
-
-/** Somebody who knows says that the message is true: what would have kept it out marks it. */
-function overridden(broken: readonly BrokenRule[]): { flags: Flags; unchangedSince?: undefined } {
-  const flags: Record<string, string[]> = {};
-  for (const { rule, metric } of broken) {
-    const names = own(flags, metric);
-    if (names === undefined) flags[metric] = [rule];
-    else names.push(rule);
-  }
-  return { flags };
 }

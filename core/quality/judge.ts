@@ -31,8 +31,17 @@ export type JudgedMessage = { readonly message: TelemetryMessage; readonly body:
 
 const accepted: Verdict = { kind: "accept" };
 
-/** `nowMs`: when the message reached us, epoch ms of our clock. */
-export function judge(judged: JudgedMessage, twin: JudgedTwin, rules: CompiledRules, nowMs: number): Verdict {
+/**
+ * `nowMs`: when the message reached us, epoch ms of our clock. `override`: an operator says that it is true, so that what
+ * would put it in quarantine flags it.
+ */
+export function judge(
+  judged: JudgedMessage,
+  twin: JudgedTwin,
+  rules: CompiledRules,
+  nowMs: number,
+  override = false,
+): Verdict {
   const { readings, tsMs } = judged.message;
   let well = tsMs <= nowMs + rules.maxAheadMs && tsMs >= nowMs - rules.maxBehindMs;
   let unchangedSince: Record<string, number> | null = null;
@@ -53,7 +62,7 @@ export function judge(judged: JudgedMessage, twin: JudgedTwin, rules: CompiledRu
   for (const { metric } of rules.required) if (!Object.hasOwn(readings, metric)) well = false;
   if (well && (rules.schema === null || rules.schema(judged.body) === null))
     return unchangedSince === null ? accepted : { kind: "accept", unchangedSince };
-  return verdictOf(findings(judged, twin, rules, nowMs), unchangedSince);
+  return verdictOf(findings(judged, twin, rules, nowMs), unchangedSince, override);
 }
 
 type Finding = BrokenRule & { readonly quarantines: boolean; readonly detail: string };
@@ -81,8 +90,8 @@ function findings({ message, body }: JudgedMessage, twin: JudgedTwin, rules: Com
   return found;
 }
 
-function verdictOf(found: readonly Finding[], unchangedSince: UnchangedSince | null): Verdict {
-  const grave = found.filter(({ quarantines }) => quarantines);
+function verdictOf(found: readonly Finding[], unchangedSince: UnchangedSince | null, override: boolean): Verdict {
+  const grave = override ? [] : found.filter(({ quarantines }) => quarantines);
   if (grave.length > 0) {
     const named = new Map(grave.map(({ rule, metric }) => [`${rule}\n${metric}`, { rule, metric }]));
     const told = grave.slice(0, mostTold).map(({ rule, detail }) => `${detail} (rule ${rule})`);
