@@ -104,3 +104,6 @@ export function programOf(role: Role): string {
 
 /** The program that makes the log's topics, and ends. */
 export const topicsProgram = "scripts/topics.ts";
+
+/** The program that registers the log's schemas in a registry server, and ends. */
+export const schemasProgram = "scripts/schemas.ts";

@@ -11,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import packageJson from "../../package.json" with { type: "json" };
 import { type ConfiguredRole, readRoleConfig, roleHttpPorts, roleVariables } from "../../role-config.ts";
+import { apicurioVersion } from "../native/apicurio-install.ts";
 import { daprVersion } from "../native/dapr-build.ts";
 import { nativeServices } from "../native/services.ts";
 import {
@@ -21,6 +22,7 @@ import {
   type Instance,
   instancesOf,
   programOf,
+  schemasProgram,
   sidecarOf,
   sidecarPorts,
   topicsProgram,
@@ -56,6 +58,9 @@ let folder: string;
 let project: Project;
 const services = () => Object.entries(project.services);
 const service = (name: string) => project.services[name] ?? expect.fail(`There is no service ${name}.`);
+
+/** Services that end when their work is done. */
+const once = ["topics", "schemas"];
 
 /** As docker compose reads the file, with the variables of `env`. */
 async function load(file: string, env: Record<string, string>): Promise<Project> {
@@ -114,16 +119,17 @@ describe.skipIf(!go)("docker-compose.yml", () => {
     const wanted = instancesOf(defaultCounts).map((instance) => [instance.name, [programOf(instance.role)]]);
     expect(started.toSorted()).toEqual(wanted.toSorted());
     expect(service("topics").command).toEqual([topicsProgram]);
+    expect(service("schemas").command).toEqual([schemasProgram, "register"]);
   });
 
-  test("it starts the services that the native scripts start, and an S3 server", () => {
+  test("it starts the services that the native scripts start, an S3 server and a schema registry", () => {
     const native = nativeServices({
       ...{ folder, ports: { mqtt: 0, ws: 0, ingress: 0 }, brokers: 1, durable: true, say: () => {} },
     });
     const here: Record<string, string> = { postgres: "timescaledb", mosquitto: "emqx" };
     const wanted = native.all.map(({ name }) => here[name] ?? name);
-    const own = services().filter(([name]) => !/^(pod-)?(gateways|actors|sinks|apis)-|^topics$/.test(name));
-    expect(own.map(([name]) => name).toSorted()).toEqual([...wanted, "s3"].toSorted());
+    const own = services().filter(([name]) => !/^(pod-)?(gateways|actors|sinks|apis)-|^(topics|schemas)$/.test(name));
+    expect(own.map(([name]) => name).toSorted()).toEqual([...wanted, "s3", "apicurio"].toSorted());
   });
 
   describe.each(instancesOf(defaultCounts))("$name", (instance: Instance) => {
@@ -183,6 +189,16 @@ describe.skipIf(!go)("docker-compose.yml", () => {
     expect(Object.keys(given)).toEqual(expect.arrayContaining(["KAFKA_BROKERS", "DOPPEL_KAFKA_REPLICATION"]));
   });
 
+  test("the schemas are registered where the roles look for them", () => {
+    const { SCHEMA_REGISTRY_URL: place } = service("schemas").environment ?? {};
+    expect(readRoleConfig("schemas", service("schemas").environment ?? {})).toMatchObject({ kind: "config" });
+    expect(new URL(place!).hostname).toBe("apicurio");
+    for (const [name, { environment = {} }] of services())
+      if (environment.KAFKA_BROKERS !== undefined && name !== "topics")
+        expect([name, environment.SCHEMA_REGISTRY_URL]).toEqual([name, place]);
+    expect(service("apicurio").image).toBe(`apicurio/apicurio-registry:${apicurioVersion}`);
+  });
+
   test("all that is published is published on loopback: the API, the broker, its console", () => {
     const published = services().flatMap(([, { ports = [] }]) => ports);
     expect(published.map(({ target }) => target).toSorted()).toEqual([18083, brokerPorts.mqtt, roleHttpPorts.apis]);
@@ -202,10 +218,10 @@ describe.skipIf(!go)("docker-compose.yml", () => {
   test("everything that stays up says whether it is well, and starts after what it needs is well", () => {
     expect(read("Dockerfile")).toMatch(/^HEALTHCHECK /m);
     for (const [name, { image, healthcheck, depends_on = {} }] of services()) {
-      if (name === "topics") continue;
+      if (once.includes(name)) continue;
       if (image !== "doppel:local") expect([name, healthcheck?.test?.length ?? 0]).not.toEqual([name, 0]);
       for (const [other, { condition }] of Object.entries(depends_on)) {
-        const wanted = other === "topics" ? "service_completed_successfully" : "service_healthy";
+        const wanted = once.includes(other) ? "service_completed_successfully" : "service_healthy";
         expect([name, other, condition]).toEqual([name, other, other.startsWith("pod-") ? "service_started" : wanted]);
       }
     }

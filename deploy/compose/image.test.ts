@@ -4,11 +4,11 @@ import { dirname, join, relative } from "node:path";
 import { expect, test } from "vitest";
 import packageJson from "../../package.json" with { type: "json" };
 import { roles } from "../../role-config.ts";
-import { programOf, topicsProgram } from "../topology.ts";
+import { programOf, schemasProgram, topicsProgram } from "../topology.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 const read = (path: string) => readFileSync(join(root, path), "utf8");
-const programs = [...roles.map(programOf), topicsProgram, "scripts/credentials.ts"];
+const programs = [...roles.map(programOf), topicsProgram, schemasProgram, "scripts/credentials.ts"];
 
 /** As .dockerignore lets them in: all is left out first. */
 function isSent(path: string): boolean {
@@ -71,6 +71,8 @@ test("every library that they import is in it", () => {
 test("what they read by its path is in it, and what they have no need of is not", () => {
   expect(isSent("dapr/proto/actor-stream.proto")).toBe(true);
   expect(isSent("package.json")).toBe(true);
+  for (const folder of ["schemas", "schemas/released/v1"])
+    expect([folder, isSent(`${folder}/iot-telemetry.avsc`)]).toEqual([folder, true]);
   for (const path of ["core/device/twin.test.ts", "test/harness.ts", ".env", ".git/config", "node_modules/pg/index.js"])
     expect([path, isSent(path)]).toEqual([path, false]);
   for (const path of ["deploy/native/up.ts", "dapr/native/go.mod", ".doppel/native/state.json", "web/dist/index.html"])
