@@ -99,6 +99,40 @@ describe("message schemas of a type", () => {
   );
 });
 
+describe("telemetry of a device", () => {
+  const send = async (readings: object) => (await api.json("POST", "/v1/devices/pump-4/telemetry", { readings })).body;
+  const letters = async () => {
+    await api.project();
+    return (await api.json("GET", "/v1/dead-letters")).body.items;
+  };
+  beforeEach(async () => {
+    await api.json("POST", "/v1/devices", { id: "pump-4", type: "pump", region: "eu" });
+  });
+
+  test("is judged by its type's rules from the moment that they are set", async () => {
+    expect(await send({ pressure: 20 })).toMatchObject({ accepted: 1, refused: 0 });
+    const rule = { kind: "range", metrics: ["pressure"], max: 16, action: "quarantine" };
+    await api.json("PUT", "/v1/device-types/pump/quality", { "pressure-range": rule });
+    expect(await send({ pressure: 21 })).toMatchObject({ accepted: 0, refused: 1 });
+    expect(await letters()).toMatchObject([
+      { reason: "quarantined", detail: "pressure is 21, above 16 (rule pressure-range)." },
+    ]);
+    await api.request("DELETE", "/v1/device-types/pump/quality");
+    expect(await send({ pressure: 22 })).toMatchObject({ accepted: 1, refused: 0 });
+  });
+
+  test("is held to its type's newest schema", async () => {
+    const schema = { properties: { readings: { required: ["pressure"] } } };
+    await api.json("PUT", "/v1/device-types/pump/schemas", schema);
+    expect(await send({ flow: 1 })).toMatchObject({ accepted: 0, refused: 1 });
+    expect(await letters()).toMatchObject([
+      { reason: "quarantined", detail: "readings must have required property 'pressure' (rule schema)." },
+    ]);
+    await api.json("PUT", "/v1/device-types/pump/schemas", {});
+    expect(await send({ flow: 2 })).toMatchObject({ accepted: 1 });
+  });
+});
+
 describe("retention of a type", () => {
   const path = "/v1/device-types/pump/retention";
 

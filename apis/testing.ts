@@ -5,6 +5,7 @@ import type { Broker } from "../gateways/mqtt/broker-port.ts";
 import { openDeviceApplication } from "../gateways/mqtt/device-application.ts";
 import { openMemoryCredentials } from "../ports/credentials/memory.ts";
 import { openMemoryDeviceTypes } from "../ports/device-types/memory.ts";
+import { openPolicies } from "../ports/device-types/policies.ts";
 import { openMemoryLog } from "../ports/event-log/memory.ts";
 import { memoryFleetIndex } from "../ports/fleet-index/memory.ts";
 import type { DeviceEvent } from "../ports/fleet-index/port.ts";
@@ -54,13 +55,15 @@ export async function openTestApi(
   const published: TestApi["published"] = [];
   const disconnected: string[] = [];
   const deviceTypes = openMemoryDeviceTypes();
+  const policies = await openPolicies(policyWith(undefined), deviceTypes);
   const log = openMemoryLog(undefined, now);
   const host = await openEmbeddedHost({
     log,
     store: openMemoryTwinStore(),
     now,
     nodeId: "test",
-    policyOf: () => policyWith(undefined),
+    policyOf: policies.of,
+    rulesOf: policies.rulesOf,
     openRegistry: options.openRegistry ?? true,
     flushMs: 0,
     checkpointMs: 60_000,
@@ -95,7 +98,16 @@ export async function openTestApi(
   const series = memoryTimeSeries();
   let ids = 0;
   const parts: ApiParts = {
-    host,
+    host: {
+      ask: (device, input) => host.ask(device, input),
+      deliver: (device, input, done) => host.deliver(device, input, done),
+      onCommitted: (listener) => host.onCommitted(listener),
+      stats: () => host.stats(),
+      policiesChanged: async () => {
+        await policies.reload();
+        await host.policiesChanged();
+      },
+    },
     fleet,
     series,
     history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
