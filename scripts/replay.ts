@@ -10,8 +10,10 @@ import { openPostgresLogReader } from "../ports/event-log/postgres.ts";
 import { clusterUrl, DATABASE, startCluster } from "../ports/postgres/cluster.ts";
 import { ClusterInUse } from "../ports/postgres/errors.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { readRoleConfig } from "../role-config.ts";
+import { roleSchemas } from "../role-parts.ts";
 import { openDisplay } from "../sinks/replay/bar.ts";
 import { embeddedReplayLog, kafkaReplayLog, type ReplayLog } from "../sinks/replay/log.ts";
 import { openReplay, type ReplaySink, replaySinks } from "../sinks/replay/open.ts";
@@ -122,10 +124,11 @@ function distributedSystem(): System {
   return {
     databaseUrl: config.databaseUrl,
     settings: sinksSettingsOf(config, config.archive === "off" ? null : config.archive),
-    openLog() {
+    openLog(pool) {
       const tell = (error: Error) => void process.stderr.write(`Kafka: ${error.message}\n`);
       const clientId = `doppel-replay-${process.pid}-${Date.now().toString(36)}`;
-      const source = openKafkaSource({ brokers: config.kafkaBrokers, clientId, onTrouble: tell });
+      const codec = openRecordReader(roleSchemas(config, pool));
+      const source = openKafkaSource({ brokers: config.kafkaBrokers, clientId, codec, onTrouble: tell });
       return { log: kafkaReplayLog(source, clientId, tell), close: () => source.close() };
     },
     close: async () => {},

@@ -103,6 +103,8 @@ export function kafkaReplayLog(
             .map((entry) => ({ offset: entry.offset, entry }));
           const until = Math.min(next, range.to);
           try {
+            if ((items[0]?.offset ?? range.to) > at.get(place)!)
+              await checkKept(source, topic, partition, at.get(place)!);
             await take({ partition: place, items, from: Math.min(at.get(place)!, until), next: until });
           } catch (error) {
             failed = true;
@@ -127,6 +129,12 @@ export function kafkaReplayLog(
       }
     },
   };
+}
+
+/** Offsets have gaps of their own; here it may be one that retention made. */
+async function checkKept(source: RecordPlaces, topic: LogTopic, partition: number, next: number): Promise<void> {
+  const low = (await source.kept(topic)).get(partition)?.low ?? 0;
+  if (next < low) throw trimmed(placeOf({ topic, partition }), next, low);
 }
 
 /** Rejects when what comes next in a partition is no longer kept. */
