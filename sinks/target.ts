@@ -21,6 +21,8 @@ export type SinkTarget = Target &
     /** What it reads of Kafka; of the embedded log it gets every record. */
     readonly topics: readonly LogTopic[];
     readonly chores?: readonly Chore[];
+    /** Of a sink whose storage may be away: see breaker.ts. For health and metrics. */
+    readonly breaker?: () => "closed" | "open" | "half-open";
     /** As `progressIn` ("": the embedded log), of a sink that gathers records: only looks, nothing begins anew. */
     readonly storedIn?: (partition: string) => Promise<number | null>;
     /** Stores what it has gathered, as far as that is quick; the process ends then. */
