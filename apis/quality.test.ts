@@ -107,7 +107,7 @@ test("a time in which nothing came is no time of perfect data: it says so", asyn
 
 test("where minutes have become hours, it shows hours", async () => {
   await api.parts.quality.add([aRow(30 * hourMs + minuteMs, { accepted: 1 })], { from: 0, to: 1 });
-  await api.parts.quality.maintain({ minutesBeforeMs: nowMs - 24 * hourMs, hoursBeforeMs: 0 });
+  await api.parts.quality.maintain({ mergeBeforeMs: 0, minutesBeforeMs: nowMs - 24 * hourMs, hoursBeforeMs: 0 });
   const { body } = await get(`?from=${nowMs - 48 * hourMs}&interval=1m`);
   expect(body).toMatchObject({ interval: "1h", points: [{ ts: "2025-11-20T05:00:00.000Z", accepted: 1 }] });
 });

@@ -115,7 +115,7 @@ export function qualityStatsContract(name: string, open: () => Promise<Opened<Qu
       );
       await port.add(rows, { from: 0, to: 3, partition: "iot-telemetry/0" });
       const before = [await port.buckets(day, hourMs), await port.groups(day), await port.rules(day, hourMs)];
-      const times = { minutesBeforeMs: noonMs + hourMs, hoursBeforeMs: 0 };
+      const times = { mergeBeforeMs: 0, minutesBeforeMs: noonMs + hourMs, hoursBeforeMs: 0 };
       await port.maintain(times);
       await port.maintain(times);
       expect(await port.minutesFrom()).toBe(noonMs + hourMs);
@@ -128,8 +128,29 @@ export function qualityStatsContract(name: string, open: () => Promise<Opened<Qu
       await port.maintain(times);
       expect((await port.buckets(day, hourMs)).map(({ counts }) => counts.accepted)).toEqual([3, 1]);
       expect((await port.rules(day, hourMs)).map(({ messages }) => messages)).toEqual([3, 1]);
-      await port.maintain({ minutesBeforeMs: noonMs + hourMs, hoursBeforeMs: noonMs + hourMs });
+      await port.maintain({ ...times, hoursBeforeMs: noonMs + hourMs });
       expect((await port.buckets(day, hourMs)).map(({ counts }) => counts.accepted)).toEqual([1]);
+    });
+
+    test("minutes of several partitions that are put together give the same sums, late ones too", async () => {
+      const port = await opened();
+      const row = aRow(noonMs, { accepted: 1, delayMaxMs: 5, rules: [flagged("range")] });
+      const partitions = ["iot-telemetry/0", "iot-telemetry/1", "dead-letter/0"];
+      const times = { mergeBeforeMs: noonMs + minuteMs, minutesBeforeMs: 0, hoursBeforeMs: 0 };
+      for (let from = 0; from < 3; from += 1) {
+        for (const partition of partitions) await port.add([row], { from, to: from + 1, partition });
+        await port.maintain(times);
+      }
+      expect(await port.buckets(day, minuteMs)).toEqual([
+        { startMs: noonMs, counts: { ...noCounts, accepted: 9, delayMaxMs: 5 } },
+      ]);
+      expect((await port.rules(day, minuteMs)).map(({ messages }) => messages)).toEqual([9]);
+      // A sink adds to a minute that is being put together.
+      await Promise.all([
+        port.add([row], { from: 3, to: 4, partition: "iot-telemetry/0" }),
+        ...[1, 2, 3].map(() => port.maintain(times)),
+      ]);
+      expect((await port.groups(day))[0]?.counts.accepted).toBe(10);
     });
 
     test("names may be any text", async () => {

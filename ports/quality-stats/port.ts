@@ -65,7 +65,7 @@ export type RuleTotal = RuleCount & { readonly startMs: number; readonly type: s
  * Q1 `add` commits its rows and the consumer's progress in one transaction; a `from` that is not the stored progress
  *    throws `StaleProgress` and adds nothing. Rows of one minute add up, whatever partitions they came from, and
  *    partitions wait for nothing of each other.
- * Q2 `maintain` makes hours of minutes and forgets old hours; it changes no sum, and may run anywhere, any time, again.
+ * Q2 `maintain` makes few rows of many and forgets old ones; it changes no sum, and may run anywhere, any time, again.
  */
 export interface QualityStats {
   /** In the log of the embedded mode: 0 at first. */
@@ -81,8 +81,15 @@ export interface QualityStats {
   groups(filter: QualityFilter): Promise<QualityGroup[]>;
   /** Broken rules in those buckets, by type and region: rules by name, oldest first. */
   rules(filter: QualityFilter, intervalMs: number): Promise<RuleTotal[]>;
-  /** Minutes before `minutesBeforeMs` (a whole hour) become hours, hours before `hoursBeforeMs` go. */
-  maintain(times: { readonly minutesBeforeMs: number; readonly hoursBeforeMs: number }): Promise<void>;
+  /**
+   * Minutes before `mergeBeforeMs` are put together over partitions, those before `minutesBeforeMs` (a whole hour) become
+   * hours, hours before `hoursBeforeMs` go.
+   */
+  maintain(times: {
+    readonly mergeBeforeMs: number;
+    readonly minutesBeforeMs: number;
+    readonly hoursBeforeMs: number;
+  }): Promise<void>;
 }
 
 export const noCounts: QualityCounts = {

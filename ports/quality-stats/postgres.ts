@@ -1,7 +1,7 @@
 /**
  * Quality figures in plain PostgreSQL (15 or newer): a row per minute, type, region and partition, and one per rule that
- * was broken. Partition is in the key so that the sinks of several partitions never wait for a row of each other.
- * Minutes become hours in one statement each, so that what one takes away the other has.
+ * was broken. Partition is in the key so that the sinks of several partitions never wait for a row of each other;
+ * `maintain` puts them together later (partition ""), and makes hours of minutes.
  */
 import type { Pool, PoolClient } from "pg";
 import {
@@ -104,7 +104,7 @@ export async function openPostgresQualityStats(pool: Pool): Promise<QualityStats
         ...{ startMs: Number(bucket_ms), messages: Number(messages) },
       }));
     },
-    async maintain({ minutesBeforeMs, hoursBeforeMs }) {
+    async maintain({ mergeBeforeMs, minutesBeforeMs, hoursBeforeMs }) {
       await inTransaction(pool, async (client) => {
         // Of two that run it at the same time, the second finds nothing left to do.
         await client.query("select pg_advisory_xact_lock(hashtextextended('doppel quality rollup', 0))");
@@ -115,6 +115,8 @@ export async function openPostgresQualityStats(pool: Pool): Promise<QualityStats
         );
         await client.query(rollUpCounts, [minutesBeforeMs]);
         await client.query(rollUpRules, [minutesBeforeMs]);
+        await client.query(mergeCounts, [mergeBeforeMs]);
+        await client.query(mergeRules, [mergeBeforeMs]);
         await client.query("delete from quality_hours where start_ms < $1", [hoursBeforeMs]);
         await client.query("delete from quality_rules_hours where start_ms < $1", [hoursBeforeMs]);
       });
@@ -136,18 +138,24 @@ const aggregates = [
 
 const hourOf = "start_ms / 3600000 * 3600000";
 
-const rollUpCounts = `
-  with gone as (delete from quality_minutes where start_ms < $1 returning *)
-  insert into quality_hours (start_ms, type, region, part, ${names.join(", ")})
-  select ${hourOf}, type, region, '', ${aggregates} from gone group by 1, 2, 3
-  on conflict (start_ms, type, region, part) do update set ${addedUp("quality_hours")}`;
+/** Takes rows away and adds them to others, in one statement: no reader sees them twice or not at all. */
+const movedCounts = (gone: string, table: string, start: string) => `
+  with gone as (delete from quality_minutes where ${gone} returning *)
+  insert into ${table} (start_ms, type, region, part, ${names.join(", ")})
+  select ${start}, type, region, '', ${aggregates} from gone group by 1, 2, 3
+  on conflict (start_ms, type, region, part) do update set ${addedUp(table)}`;
 
-const rollUpRules = `
-  with gone as (delete from quality_rules_minutes where start_ms < $1 returning *)
-  insert into quality_rules_hours (start_ms, type, region, rule, outcome, part, messages)
-  select ${hourOf}, type, region, rule, outcome, '', sum(messages) from gone group by 1, 2, 3, 4, 5
+const movedRules = (gone: string, table: string, start: string) => `
+  with gone as (delete from quality_rules_minutes where ${gone} returning *)
+  insert into ${table} (start_ms, type, region, rule, outcome, part, messages)
+  select ${start}, type, region, rule, outcome, '', sum(messages) from gone group by 1, 2, 3, 4, 5
   on conflict (start_ms, type, region, rule, outcome, part)
-  do update set messages = quality_rules_hours.messages + excluded.messages`;
+  do update set messages = ${table}.messages + excluded.messages`;
+
+const rollUpCounts = movedCounts("start_ms < $1", "quality_hours", hourOf);
+const rollUpRules = movedRules("start_ms < $1", "quality_rules_hours", hourOf);
+const mergeCounts = movedCounts("start_ms < $1 and part <> ''", "quality_minutes", "start_ms");
+const mergeRules = movedRules("start_ms < $1 and part <> ''", "quality_rules_minutes", "start_ms");
 
 async function addCounts(client: PoolClient, rows: readonly QualityRow[], part: string): Promise<void> {
   if (rows.length === 0) return;

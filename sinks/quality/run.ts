@@ -6,6 +6,7 @@ import { isCounted, qualityRowsOf } from "./fold.ts";
 
 const dayMs = 86_400_000;
 const hourMs = 3_600_000;
+const mergeMs = 600_000;
 
 export type QualityTimes = {
   /** How long minutes are kept as such; hours of them after that. */
@@ -40,10 +41,11 @@ export function qualityTarget(
     weigh: ({ entry }) => (isCounted(entry.record) ? 1 : 0),
     chores: [
       {
-        name: "quality figures",
-        everyMs: hourMs,
+        name: "retention",
+        everyMs: mergeMs,
         run: (nowMs) =>
           stats.maintain({
+            mergeBeforeMs: nowMs - mergeMs,
             minutesBeforeMs: Math.floor((nowMs - times.keepMinutesMs) / hourMs) * hourMs,
             hoursBeforeMs: nowMs - times.keepHoursMs,
           }),
