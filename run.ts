@@ -179,6 +179,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         host: withPolicies(host, policies),
         fleet,
         series,
+        exports: null,
         history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
         quality,
         resends,

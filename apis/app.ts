@@ -19,6 +19,7 @@ import { serveDeviceTypes } from "./device-types.ts";
 import { serveDevices } from "./devices.ts";
 import { serveDocs } from "./docs.ts";
 import { serveEvents } from "./events.ts";
+import { serveExports } from "./exports.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
 import { serveHealth } from "./health.ts";
 import { serveLive } from "./live.ts";
@@ -63,6 +64,7 @@ export function apiApp(
   serveCommands(app, parts);
   serveTelemetry(app, parts);
   serveQuery(app, parts);
+  serveExports(app, parts);
   serveEvents(app, parts);
   serveDeadLetters(app, parts);
   serveQuality(app, parts);

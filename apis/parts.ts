@@ -4,8 +4,10 @@ import type { Principal } from "../gateways/mqtt/broker-port.ts";
 import type { DeviceApplication } from "../gateways/mqtt/device-application.ts";
 import type { Credentials } from "../ports/credentials/port.ts";
 import type { DeviceTypes } from "../ports/device-types/port.ts";
+import type { Exports } from "../ports/exports/port.ts";
 import type { FleetIndex } from "../ports/fleet-index/port.ts";
 import type { HealthProbe } from "../ports/http-health/routes.ts";
+import type { ObjectStore } from "../ports/object-store/port.ts";
 import type { QualityStats } from "../ports/quality-stats/port.ts";
 import type { Resends } from "../ports/resends/port.ts";
 import type { TimeSeries } from "../ports/time-series/port.ts";
@@ -20,6 +22,8 @@ export type ApiParts = {
   readonly series: TimeSeries;
   /** Time series, aggregates and archive as one. */
   readonly history: History;
+  /** Null: there is no place for files. `wake`: something is due, look now. */
+  readonly exports: { readonly jobs: Exports; readonly files: ObjectStore; readonly wake: () => void } | null;
   readonly quality: QualityStats;
   readonly resends: Resends;
   readonly credentials: Credentials;

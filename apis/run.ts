@@ -128,6 +128,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     let ready = true;
     const api = await openApi(
       {
+        exports: null,
         history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
         ...{ host, fleet, series, quality, resends, credentials, deviceTypes },
         publishFromApp: application.publishFromApp,

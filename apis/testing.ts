@@ -7,8 +7,10 @@ import { openMemoryCredentials } from "../ports/credentials/memory.ts";
 import { openMemoryDeviceTypes } from "../ports/device-types/memory.ts";
 import { openPolicies } from "../ports/device-types/policies.ts";
 import { openMemoryLog } from "../ports/event-log/memory.ts";
+import { openMemoryExports } from "../ports/exports/memory.ts";
 import { memoryFleetIndex } from "../ports/fleet-index/memory.ts";
 import type { DeviceEvent } from "../ports/fleet-index/port.ts";
+import { openMemoryObjectStore } from "../ports/object-store/memory.ts";
 import { memoryQualityStats } from "../ports/quality-stats/memory.ts";
 import { openMemoryQueryCache } from "../ports/query-cache/memory.ts";
 import { memoryResends } from "../ports/resends/memory.ts";
@@ -16,6 +18,7 @@ import { memoryTimeSeries } from "../ports/time-series/memory.ts";
 import { openMemoryTwinStore } from "../ports/twin-store/memory.ts";
 import { apiApp } from "./app.ts";
 import { clusterOfOne } from "./cluster-of-one.ts";
+import { openExportRunner } from "./exports/runner.ts";
 import { FleetStatistics } from "./fleet-statistics.ts";
 import { openHistory } from "./history/service.ts";
 import { type ApiConfig, type ApiParts, defaultApiConfig } from "./parts.ts";
@@ -31,6 +34,8 @@ export type TestApi = {
   readonly errors: object[];
   /** Brings the fleet index and the time series up to the log. */
   project(): Promise<void>;
+  /** Makes the exports that are due. */
+  exported(): Promise<void>;
   /** A request by a program on this machine; a body that is no string or bytes goes as JSON. */
   request(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Response>;
   /** What a server is given. */
@@ -97,6 +102,8 @@ export async function openTestApi(
   const fleet = memoryFleetIndex();
   const series = memoryTimeSeries();
   let ids = 0;
+  const history = openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() });
+  const [jobs, files] = [openMemoryExports(), openMemoryObjectStore()];
   const parts: ApiParts = {
     host: {
       ask: (device, input) => host.ask(device, input),
@@ -110,7 +117,8 @@ export async function openTestApi(
     },
     fleet,
     series,
-    history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
+    history,
+    exports: { jobs, files, wake: () => {} },
     quality: memoryQualityStats(),
     resends: memoryResends(),
     credentials: openMemoryCredentials(),
@@ -134,6 +142,7 @@ export async function openTestApi(
     config: { ...defaultApiConfig, ...options.config },
     ...options.parts,
   };
+  const exporting = openExportRunner({ jobs, files, history, now, newToken: () => `token-${++ids}`, log: parts.log });
   const statistics = new FleetStatistics(parts);
   host.onCommitted((turns) => statistics.count(turns));
   const app = apiApp(parts, statistics);
@@ -154,6 +163,7 @@ export async function openTestApi(
     published,
     disconnected,
     errors,
+    exported: () => exporting.runDue(),
     async project() {
       const from = await fleet.progress();
       const { entries, next } = await log.read(from, 1_000_000);
