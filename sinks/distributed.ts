@@ -8,6 +8,7 @@
 import type { Pool } from "pg";
 import type { HealthProbe } from "../ports/http-health/routes.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { type QualityTotals, RunningTotals } from "../ports/quality-stats/totals.ts";
 import { type BackOff, pause, pauseAfter } from "../ports/record-log/back-off.ts";
 import type { Consumption, RecordSource } from "../ports/record-log/port.ts";
 import { StaleProgress } from "../ports/time-series/port.ts";
@@ -28,7 +29,7 @@ export type SinksOptions = SinksSettings & {
   readonly now?: () => number;
   readonly times?: Partial<SinksTimes>;
   /** Which sinks there are; those of targets.ts. */
-  readonly openTargets?: (pool: Pool, settings: SinksSettings) => Promise<readonly SinkTarget[]>;
+  readonly openTargets?: typeof openTargets;
 };
 
 export type SinksTimes = {
@@ -49,6 +50,8 @@ export type RunningSinks = {
   lag(): Promise<Readonly<Record<string, number>>>;
   /** By sink: records that it has taken in this process. */
   records(): Readonly<Record<string, number>>;
+  /** How good the data is, counted since the start. */
+  quality(): QualityTotals;
   /** Resolves after `close`; rejects when consuming ended for good. */
   readonly closed: Promise<void>;
   close(): Promise<void>;
@@ -74,6 +77,7 @@ export function openSinks(options: SinksOptions): RunningSinks {
     name: "doppel-sinks",
     onIdleError: (error) => warn("database connection lost", error),
   });
+  const quality = new RunningTotals();
   let opened: Opened | null = null;
   const opening = openWhenThere();
   let closing: Promise<void> | null = null;
@@ -82,7 +86,7 @@ export function openSinks(options: SinksOptions): RunningSinks {
   async function openWhenThere(): Promise<void> {
     for (let failures = 1; !stopping.signal.aborted; failures += 1) {
       try {
-        const targets = await (options.openTargets ?? openTargets)(pool, options);
+        const targets = await (options.openTargets ?? openTargets)(pool, options, (rows) => quality.add(rows));
         // Before the first row: they make the partitions of these days.
         await runFirstChores(targets, now);
         if (stopping.signal.aborted) return;
@@ -162,6 +166,7 @@ export function openSinks(options: SinksOptions): RunningSinks {
       return Object.fromEntries(await Promise.all(lags));
     },
     records: () => Object.fromEntries((opened?.sinks ?? []).map(({ sink }) => [sink.name, sink.records()])),
+    quality: () => quality.totals(),
     closed: closed.promise,
     close() {
       closing ??= close();

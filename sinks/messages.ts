@@ -1,4 +1,5 @@
 /** What the main thread and the sinks' worker tell each other. */
+import type { QualityTotals } from "../ports/quality-stats/totals.ts";
 import type { ConsumerStats } from "./consumer.ts";
 import type { SinksSettings } from "./settings.ts";
 
@@ -10,6 +11,7 @@ export type FromWorker =
   | { readonly kind: "ready" }
   /** By the sinks' names. */
   | { readonly kind: "stats"; readonly sinks: Readonly<Record<string, ConsumerStats>> }
+  | { readonly kind: "quality"; readonly totals: QualityTotals }
   | { readonly kind: "warning"; readonly message: string };
 
 /** What the sinks' thread is called, in the system's lists too. */

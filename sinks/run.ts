@@ -6,6 +6,7 @@ import type { Member, Membership } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { meterQuality } from "../ports/quality-stats/meter.ts";
 import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { memberId, roleSchemas } from "../role-parts.ts";
@@ -54,6 +55,7 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
     metrics.labelledGauge("doppel_sink_records", "Records that a sink has committed since the start", "sink", () => ({
       ...sinks.records(),
     }));
+    meterQuality(metrics, sinks.quality);
 
     const member = (): Member => {
       const lags = Object.entries(lag.newest()).map(([sink, records]) => [lagOf(sink), records] as const);

@@ -1,4 +1,5 @@
 /** The sinks' slice of the configuration: plain data, since it goes to a thread. */
+import { type StoreConfig, type StoreSettings, storeSettingsOf } from "../ports/object-store/settings.ts";
 
 export type SinksSettings = {
   /** All retention in ms. */
@@ -22,17 +23,6 @@ export type ArchiveSettings = StoreSettings & {
   readonly maxAgeMs: number;
   /** Null: for ever. */
   readonly retentionDays: number | null;
-};
-
-/** Where objects are. */
-export type StoreSettings = {
-  /** "s3://bucket/prefix" or a folder. */
-  readonly place: string;
-  readonly endpoint: string;
-  readonly region: string;
-  /** "": whatever the AWS SDK finds. */
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
 };
 
 const dayMs = 86_400_000;
@@ -60,16 +50,6 @@ export function sinksSettingsOf(config: HistoryConfig, archivePlace: string | nu
   };
 }
 
-export function storeSettingsOf(config: StoreConfig, place: string): StoreSettings {
-  return {
-    place,
-    endpoint: config.s3Endpoint,
-    region: config.s3Region,
-    accessKeyId: config.s3AccessKeyId,
-    secretAccessKey: config.s3SecretAccessKey,
-  };
-}
-
 /** As the option tables name them: days, minutes, rows. */
 export type HistoryConfig = StoreConfig & {
   readonly telemetryRetentionDays: number;
@@ -83,11 +63,4 @@ export type HistoryConfig = StoreConfig & {
   readonly archiveMinutes: number;
   readonly archiveRetentionDays: number;
   readonly clickhouseUrl: string;
-};
-
-type StoreConfig = {
-  readonly s3Endpoint: string;
-  readonly s3Region: string;
-  readonly s3AccessKeyId: string;
-  readonly s3SecretAccessKey: string;
 };

@@ -1,19 +1,78 @@
 /** Which sinks there are, as a list that both modes run: each opened over the same database. */
 import type { Pool } from "pg";
+import { openClickHouseAnalytics } from "../ports/analytics/clickhouse.ts";
+import { openParquetArchive } from "../ports/archive/parquet.ts";
+import { openPostgresDeviceTypes } from "../ports/device-types/postgres.ts";
 import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
-import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
+import { openStore } from "../ports/object-store/settings.ts";
+import type { QualityRow } from "../ports/quality-stats/port.ts";
+import { openPostgresQualityStats } from "../ports/quality-stats/postgres.ts";
+import { openPostgresSinkDeadLetters } from "../ports/sink-dead-letters/postgres.ts";
+import { openTimeSeries } from "../ports/time-series/open.ts";
+import { archiveTarget } from "./archive/run.ts";
+import { clickHouseTarget } from "./clickhouse/run.ts";
 import { fleetTarget } from "./fleet/run.ts";
-import type { SinksSettings } from "./settings.ts";
+import { openedWhenAsked } from "./opened-when-asked.ts";
+import { defaultQualityTimes, qualityTarget } from "./quality/run.ts";
+import type { ArchiveSettings, SinksSettings } from "./settings.ts";
 import type { SinkTarget } from "./target.ts";
 import { timeSeriesTarget } from "./timeseries/run.ts";
 
-export async function openTargets(pool: Pool, settings: SinksSettings): Promise<readonly SinkTarget[]> {
-  const series = await openPostgresTimeSeries(pool);
+const dayMs = 86_400_000;
+
+/** @param counted hears of figures of quality that were committed, for metrics */
+export async function openTargets(
+  pool: Pool,
+  settings: SinksSettings,
+  counted: (rows: readonly QualityRow[]) => void = () => {},
+): Promise<readonly SinkTarget[]> {
+  const { timeSeries: kind, compressAfterMs } = settings;
+  const series = await openTimeSeries(pool, { kind, compressAfterMs });
   const fleet = await openPostgresFleetIndex(pool);
+  const stats = await openPostgresQualityStats(pool);
+  const deviceTypes = await openPostgresDeviceTypes(pool);
   const retention = async () => ({
     keepMs: settings.telemetryRetentionMs,
-    keepMsOf: new Map<string, number>(),
+    keepMsOf: new Map([...(await deviceTypes.retentionOf())].map(([type, days]) => [type, days * dayMs])),
     keepAggregatesMs: { minute: settings.minuteRetentionMs, hour: settings.hourRetentionMs },
   });
-  return [timeSeriesTarget(series, { retention }), fleetTarget(fleet, settings)];
+  const times = { ...defaultQualityTimes, keepHoursMs: settings.qualityRetentionMs };
+  return [
+    timeSeriesTarget(series, { retention, deadLetters: await openPostgresSinkDeadLetters(pool) }),
+    fleetTarget(fleet, settings),
+    qualityTarget(stats, deviceTypes, { times, counted }),
+    ...(settings.archive === null ? [] : [await openArchive(pool, settings.archive)]),
+    ...(settings.clickhouseUrl === "" ? [] : [clickHouse(settings)]),
+  ];
+}
+
+async function openArchive(pool: Pool, settings: ArchiveSettings): Promise<SinkTarget> {
+  const store = await openStore(settings);
+  const archive = await openParquetArchive(pool, store);
+  const target = archiveTarget(archive, settings);
+  return {
+    ...target,
+    async close() {
+      await target.close?.();
+      await archive.close();
+      await store.close();
+    },
+  };
+}
+
+/** A server beside the system: while it is away, everything else goes on. */
+function clickHouse({
+  clickhouseUrl,
+  telemetryRetentionMs,
+  minuteRetentionMs,
+  hourRetentionMs,
+}: SinksSettings): SinkTarget {
+  const keepAggregatesMs = { minute: minuteRetentionMs, hour: hourRetentionMs };
+  return openedWhenAsked({ name: "clickhouse", topics: ["iot-telemetry"] }, async () => {
+    const analytics = await openClickHouseAnalytics({
+      ...{ url: clickhouseUrl, keepMs: telemetryRetentionMs, keepAggregatesMs },
+    });
+    const target = clickHouseTarget(analytics);
+    return { ...target, close: () => analytics.close() };
+  });
 }

@@ -1,5 +1,6 @@
 /** Starts the sinks in a thread of their own, and speaks for them in this one. */
 import { Worker } from "node:worker_threads";
+import type { QualityTotals } from "../ports/quality-stats/totals.ts";
 import type { ConsumerStats } from "./consumer.ts";
 import { type FromWorker, type ToWorker, threadName, type WorkerData } from "./messages.ts";
 
@@ -18,6 +19,8 @@ export type Sinks = {
   signal(endOffset: number): void;
   /** By the sinks' names; at most some 250 ms old. */
   stats(): Readonly<Record<string, SinkStats>>;
+  /** How good the data is, counted since the start; some seconds old. */
+  quality(): QualityTotals;
   /** Ends after the transactions under way. Idempotent. */
   stop(): Promise<void>;
   /** Resolves when the thread has ended because it was stopped; rejects when it ended by itself. */
@@ -41,6 +44,7 @@ export async function startSinks(
     execArgv: [],
   });
   let told: Readonly<Record<string, ConsumerStats>> = {};
+  let quality: QualityTotals = { groups: [], rules: [] };
   let end = 0;
   let signalling: NodeJS.Timeout | null = null;
   let stopping: Promise<void> | null = null;
@@ -58,6 +62,7 @@ export async function startSinks(
   worker.on("message", (message: FromWorker) => {
     if (message.kind === "ready") ready.resolve();
     else if (message.kind === "warning") onWarning(message.message);
+    else if (message.kind === "quality") quality = message.totals;
     else told = message.sinks;
   });
   worker.once("error", (error) => fail(error instanceof Error ? error : new Error(String(error))));
@@ -83,6 +88,7 @@ export async function startSinks(
           { ...stats, lag: Math.max(0, end - (stats.progress ?? 0)) },
         ]),
       ),
+    quality: () => quality,
     stop() {
       stopping ??= stopWorker(worker, ended, () => send({ kind: "stop" }));
       return stopping;

@@ -6,6 +6,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { PoolClient } from "pg";
 import { openPostgresLogReader } from "../ports/event-log/postgres.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { RunningTotals } from "../ports/quality-stats/totals.ts";
 import { openPostgresTwinStore } from "../ports/twin-store/postgres.ts";
 import { runFirstChores, startChores } from "./chores.ts";
 import { openConsumer } from "./consumer.ts";
@@ -18,6 +19,7 @@ import type { SinkTarget } from "./target.ts";
 import { openTargets } from "./targets.ts";
 
 const statsMs = 250;
+const qualityMs = 2_000;
 const trimMs = 3_600_000;
 
 const main = parentPort!;
@@ -37,7 +39,8 @@ pool.on("connect", (client: PoolClient & { host?: string; processID?: number | n
 });
 const log = openPostgresLogReader(pool);
 const twins = await openPostgresTwinStore(pool);
-const targets = await openTargets(pool, config);
+const quality = new RunningTotals();
+const targets = await openTargets(pool, config, (rows) => quality.add(rows));
 // Before the first row: they make the partitions of these days.
 await runFirstChores(targets, Date.now);
 
@@ -47,7 +50,7 @@ const loops = consumers.map((consumer) =>
   runLoop(consumer, { onFailure: (name, error) => warn(`the ${name} sink failed and tries again`, error) }),
 );
 const chores = startChores([...targets, ofTheLog(targets)], { now: Date.now, onTrouble: warn });
-const telling = setInterval(tellStats, statsMs);
+const telling = [setInterval(tellStats, statsMs), setInterval(tellQuality, qualityMs)];
 
 main.on("message", (message: ToWorker) => {
   if (message.kind === "signal") for (const loop of loops) loop.signal();
@@ -60,6 +63,10 @@ function tellStats(): void {
   tell({ kind: "stats", sinks: Object.fromEntries(consumers.map(({ name, stats }) => [name, stats()])) });
 }
 
+function tellQuality(): void {
+  tell({ kind: "quality", totals: quality.totals() });
+}
+
 /** No sink, but a chore like theirs. */
 function ofTheLog(sinks: readonly SinkTarget[]): Pick<SinkTarget, "name" | "chores"> {
   const run = async (nowMs: number) => void (await trimLog({ log, twins, sinks }, config.logRetentionMs, nowMs));
@@ -67,7 +74,7 @@ function ofTheLog(sinks: readonly SinkTarget[]): Pick<SinkTarget, "name" | "chor
 }
 
 async function stop(): Promise<void> {
-  clearInterval(telling);
+  for (const timer of telling) clearInterval(timer);
   await Promise.all(loops.map((loop) => loop.stop()));
   await chores.stop();
   for (const { name, close } of targets)

@@ -60,10 +60,10 @@ test("readings that have waited long enough get their file, however few they are
   const { archive, target, clock, chore } = opened();
   await target.commit(items(0, 2), { from: 0, to: 5 });
   clock.nowMs += 59_000;
-  await chore("archive files");
+  await chore("files");
   expect(await archive.progressIn("")).toBe(0);
   clock.nowMs += 1_000;
-  await chore("archive files");
+  await chore("files");
   expect(await archive.progressIn("")).toBe(5);
 });
 
@@ -99,7 +99,7 @@ test("while the store is away at most a file's readings are held, and afterwards
   setAway(true);
   await target.commit(items(0, 10), { from: 0, to: 10 });
   await expect(target.commit(items(10, 20), { from: 10, to: 20 })).rejects.toThrow("disk is full");
-  await expect(chore("archive files")).rejects.toThrow("disk is full");
+  await expect(chore("files")).rejects.toThrow("disk is full");
   expect(await target.progress()).toBe(10); // what is held need not be read again
   await expect(target.commit(items(10, 20), { from: 10, to: 20 })).rejects.toThrow(StoreAway);
   setAway(false);
@@ -123,7 +123,7 @@ test("a partition that another process has taken is told, and goes on where that
   await target.commit(items(0, 4), { from: 0, to: 4, partition });
   await archive.write([], { from: 0, to: 2, partition });
   clock.nowMs += 60_000;
-  await chore("archive files"); // finds it, and drops what it had
+  await chore("files"); // finds it, and drops what it had
   await expect(target.commit(items(4, 6), { from: 4, to: 6, partition })).rejects.toThrow(StaleProgress);
   expect(await target.progressIn(partition)).toBe(2);
   await target.commit(items(2, 6), { from: 2, to: 6, partition });
@@ -167,7 +167,7 @@ test("whatever fails and whoever else writes, every reading is in the archive on
           at[one.who] = null;
         } else {
           clock.nowMs += 60_000;
-          await chore("archive files").catch(() => {});
+          await chore("files").catch(() => {});
         }
         expect(target.name).toBe("archive");
       }

@@ -133,17 +133,17 @@ export function archiveTarget(
 
   const chores: Chore[] = [
     {
-      ...{ name: "archive files", everyMs: Math.max(1_000, Math.min(10_000, maxAgeMs / 4)) },
+      ...{ name: "files", everyMs: Math.max(1_000, Math.min(10_000, maxAgeMs / 4)) },
       run: (nowMs) => flush(({ sinceMs, rows }) => nowMs - sinceMs >= maxAgeMs || rows.length >= maxRows),
     },
     {
-      ...{ name: "archive compaction", everyMs: 600_000 },
+      ...{ name: "compaction", everyMs: 600_000 },
       run: async (nowMs) => {
         if (retentionDays !== null) await archive.expire(nowMs - retentionDays * dayMs, nowMs);
         await archive.compact(nowMs);
       },
     },
-    { name: "archive manifest", everyMs: 60_000, run: () => archive.writeManifest() },
+    { name: "manifest", everyMs: 60_000, run: () => archive.writeManifest() },
   ];
 
   return {
