@@ -210,12 +210,11 @@ export type QualityRuleRow = {
   points: { ts: string; messages: number }[];
 };
 
-/** The rules of a device type: its own, the defaults, and all that hold. */
+/** The rules of a device type: its own, and all that hold, the defaults among them. */
 export type TypeQuality = {
   type: string;
-  own: Record<string, QualityRule>;
-  defaults: Record<string, QualityRule>;
   rules: Record<string, QualityRule>;
+  effective: Record<string, QualityRule>;
 };
 
 export type Registration = {

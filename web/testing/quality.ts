@@ -1,4 +1,4 @@
-import { defaultQualityRules, type QualityRules, rulesWith } from "../../core/quality/rules.ts";
+import { type QualityRules, rulesWith } from "../../core/quality/rules.ts";
 import type { QualityFigures, QualityReport, TypeQuality } from "../src/contract.ts";
 import { random } from "./fleet.ts";
 
@@ -46,7 +46,7 @@ const own: Record<string, QualityRules> = {};
 
 export function typeQuality(type: string, rules?: QualityRules): TypeQuality {
   if (rules) own[type] = rules;
-  return { type, own: own[type] ?? {}, defaults: defaultQualityRules, rules: rulesWith(own[type]) };
+  return { type, rules: own[type] ?? {}, effective: rulesWith(own[type]) };
 }
 
 function figures(messages: number, next: () => number): QualityFigures {

@@ -11,6 +11,8 @@ const diamond = 4.5;
 const lane = 6;
 /** The same for all panels of the page, so that their times stand below each other: px. */
 const axisWidth = 58;
+/** Points closer than this are not drawn one by one: px. */
+const pxOfPoint = 7;
 
 /** How a panel's chart looks and what it tells of the pointer. */
 export function chartOptions(about: {
@@ -43,13 +45,13 @@ export function chartOptions(about: {
       stroke,
       width: 1.5,
       ...(line.dashed ? { dash: [6, 4] } : {}),
-      points: { size: 5, width: 1, fill: stroke, stroke },
+      points: { size: 5, width: 1, fill: stroke, stroke, show: (drawing) => fewIn(drawing, line) },
     });
   }
   return {
     width,
     height,
-    padding: [10, right ? 0 : 14, 0, 0],
+    padding: [10, right ? 0 : 20, 0, 0],
     series,
     bands,
     ...(zone === "utc" ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") } : {}),
@@ -113,6 +115,11 @@ export function drawFlags(drawing: uPlot, lines: readonly Line[]): void {
     }
   }
   ctx.restore();
+}
+
+/** Each reading has its dot where there is room for it. A point between two gaps has one anyway. */
+function fewIn(drawing: uPlot, { trace }: Line): boolean {
+  return trace.kind === "raw" && trace.points.length * pxOfPoint < drawing.over.clientWidth;
 }
 
 /** A band's fill: several lie over each other. */

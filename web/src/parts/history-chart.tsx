@@ -16,6 +16,8 @@ import { useWidth } from "./use-width.ts";
 const leastDragPx = 6;
 /** A reading this near to the pointer is told, px. */
 const nearPx = 24;
+/** uPlot.join: null takes in the places beside it where only other tables have points. */
+const expandNulls = 2;
 
 /**
  * The lines of a panel. Dragging across it chooses a stretch, a double click goes back, Ctrl and the wheel zoom around
@@ -113,7 +115,12 @@ function dataOf(lines: Panel["lines"]): uPlot.AlignedData {
     const { times, middle, band } = columnsOf(trace);
     return band ? [times, band.high, band.low, middle] : [times, middle];
   });
-  return tables.length === 0 ? [[]] : uPlot.join(tables);
+  if (tables.length === 0) return [[]];
+  // A gap of one line goes from point to point, whatever points others have in it.
+  return uPlot.join(
+    tables,
+    tables.map((table) => table.map(() => expandNulls)),
+  );
 }
 
 function scaleOf({ fromMs, toMs }: Stretch): { min: number; max: number } {

@@ -42,7 +42,7 @@ export function HistoryTip(props: { tip: Tip; lines: Line[]; zone: Zone; spanMs:
           <i class="swatch" style={{ "--colour": `var(--${line.colour})` }} />
           <span class="tip-name">{line.name}</span>
           <b>{formatNumber(point.middle)}</b>
-          {line.trace.bucketMs > 0 && (
+          {point.low !== point.high && (
             <span class="quiet tip-more">
               {formatNumber(point.low)} – {formatNumber(point.high)}, {readings(point.count)}
             </span>

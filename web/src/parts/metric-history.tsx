@@ -1,9 +1,11 @@
 import { useState } from "preact/hooks";
+import { Link } from "wouter-preact";
 import { appended, chartColumns, extent } from "../chart-columns.ts";
 import { bounds, type ChartRange, firstRange, rangeKey } from "../chart-range.ts";
 import { now } from "../clock.ts";
 import type { History, Latest } from "../contract.ts";
 import { formatDuration, formatLocal, formatNumber, formatValue, formatWords } from "../format.ts";
+import { historyHref } from "../history/view.ts";
 import { loadHistory } from "../load-history.ts";
 import { useLive } from "../use-live.ts";
 import { useResource } from "../use-resource.ts";
@@ -34,6 +36,9 @@ export function MetricHistory(props: { device: string; metric: string; latest: L
       <header>
         <h2>{formatWords(metric)}</h2>
         <span class="quiet">{data && !empty ? resolution(data) : ""}</span>
+        <Link class="quiet-link" href={historyHref({ devices: [device], metrics: [metric], range })}>
+          In history
+        </Link>
         <RangePicker range={range} shown={shown} onChange={setRange} />
       </header>
       {history.problem && <ProblemBox problem={history.problem} onRetry={history.reload} />}

@@ -19,7 +19,7 @@ export function QualityTiles(props: { total: QualityFigures }) {
         name="Complete"
         value={formatShare(completeness)}
         {...tone(completeness)}
-        note={`${broken(completeness)} messages lacked something`}
+        note={`${broken(completeness)} lacked something`}
       />
       <Tile
         name="Accurate"

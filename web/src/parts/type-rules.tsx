@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { QualityRule } from "../../../core/quality/rules.ts";
+import { defaultQualityRules, type QualityRule } from "../../../core/quality/rules.ts";
 import { api } from "../api.ts";
 import type { TypeQuality } from "../contract.ts";
 import { asProblem, type Problem } from "../problem.ts";
@@ -17,7 +17,7 @@ export function TypeRules(props: { type: string; types: string[]; onType: (type:
   const quality = useResource(`rules/${type}`, (signal) => api.typeQuality(type, signal));
   const [editing, setEditing] = useState<{ name: string; rule: QualityRule } | "new" | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const own = quality.data?.own ?? {};
+  const own = quality.data?.rules ?? {};
   const put = async (rules: Record<string, unknown>) => {
     const saved: TypeQuality = await api.setTypeQuality(type, rules);
     quality.patch(() => saved);
@@ -51,14 +51,14 @@ export function TypeRules(props: { type: string; types: string[]; onType: (type:
             <tr>
               <th scope="col">Rule</th>
               <th scope="col">Demands</th>
-              <th scope="col">Broken</th>
+              <th scope="col">When broken</th>
               <th scope="col">
                 <span class="visually-hidden">Change</span>
               </th>
             </tr>
           </thead>
           <tbody>
-            {Object.entries(quality.data?.rules ?? {}).map(([name, rule]) => (
+            {Object.entries(quality.data?.effective ?? {}).map(([name, rule]) => (
               <tr key={name} class={rule.action === "off" ? "off" : ""}>
                 <th scope="row">
                   <code>{name}</code>
@@ -79,7 +79,7 @@ export function TypeRules(props: { type: string; types: string[]; onType: (type:
                   </button>
                   {name in own && (
                     <button type="button" class="link" onClick={() => without(name)}>
-                      {name in (quality.data?.defaults ?? {}) ? "As default" : "Remove"}
+                      {name in defaultQualityRules ? "As default" : "Remove"}
                       <span class="visually-hidden"> {name}</span>
                     </button>
                   )}
