@@ -29,11 +29,14 @@ test("docs/operations.md shows the options as --help prints them", () => {
   );
 });
 
-test.each([...roles, "topics"] as const)("docs/operations.md shows the options of %s as --help prints them", (role) => {
-  expect(read("docs/operations.md"), `Copy what roleHelp("${role}") of role-config.ts returns`).toContain(
-    `\`\`\`text\n${roleHelp(role).trimEnd()}\n`,
-  );
-});
+test.each([...roles, "topics", "schemas"] as const)(
+  "docs/operations.md shows the options of %s as --help prints them",
+  (role) => {
+    expect(read("docs/operations.md"), `Copy what roleHelp("${role}") of role-config.ts returns`).toContain(
+      `\`\`\`text\n${roleHelp(role).trimEnd()}\n`,
+    );
+  },
+);
 
 test("docs/operations.md names every metric, and no other", () => {
   const counted = sources("{ports,actors,gateways,sinks,apis}/**/*.ts")
