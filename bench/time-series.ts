@@ -41,7 +41,10 @@ const cluster = await startCluster(join(folder, "postgres"), { say: () => {} });
 const pool = openPool(cluster.url, { max: 4 });
 try {
   const series = await openPostgresTimeSeries(pool);
-  await series.maintain(Date.now(), 30 * day);
+  await series.maintain(Date.now(), {
+    ...{ keepMs: 30 * day, keepMsOf: new Map() },
+    keepAggregatesMs: { minute: 90 * day, hour: 900 * day },
+  });
   await pool.query("create table bare (like telemetry)");
   const ways: Record<string, (batches: SeriesRow[][]) => Promise<Cost>> = {
     "write()": (batches) => costOfWrite(series, batches),
@@ -88,7 +91,10 @@ function batchesOf(count: number): SeriesRow[][] {
     if (offset % (batchRows / 3) === 0) batches.push([]);
     const batch = batches.at(-1)!;
     for (const [metric, value] of Object.entries(readings))
-      batch.push({ device, tsMs, metric, value, tags: null, receivedAtMs: tsMs + 3, offset });
+      batch.push({
+        ...{ device, tsMs, metric, value, tags: null, receivedAtMs: tsMs + 3, offset },
+        ...{ flags: null, type: "default", region: "" },
+      });
   }
   return batches;
 }
@@ -125,7 +131,7 @@ async function costOfCopy(table: string, batches: SeriesRow[][]): Promise<Cost> 
 function lineOf({ tsMs, receivedAtMs, offset, value, device, metric }: SeriesRow): string {
   const bool = typeof value === "boolean" ? (value ? "t" : "f") : "\\N";
   const times = `${new Date(tsMs).toISOString()}\t${new Date(receivedAtMs).toISOString()}`;
-  return `${times}\t${offset}\t${Number(value)}\t${bool}\t${device}\t${metric}\t\\N\t\\N\n`;
+  return `${times}\t${offset}\t${Number(value)}\t${bool}\t${device}\t${metric}\t\\N\t\\N\t\\N\n`;
 }
 
 async function costOf(work: () => Promise<void>): Promise<Cost> {
