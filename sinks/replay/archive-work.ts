@@ -4,8 +4,8 @@ import type { Pool } from "pg";
 import { forgetMissingFiles } from "../../ports/archive/missing.ts";
 import { openParquetArchive } from "../../ports/archive/parquet.ts";
 import type { Archive } from "../../ports/archive/port.ts";
-import { openObjectStore } from "../../ports/object-store/open.ts";
 import type { ObjectStore } from "../../ports/object-store/port.ts";
+import { openStore } from "../../ports/object-store/settings.ts";
 import type { SeriesRow } from "../../ports/time-series/port.ts";
 import { archiveTarget } from "../archive/run.ts";
 import type { ArchiveSettings } from "../settings.ts";
@@ -25,13 +25,8 @@ export async function openArchiveWork(
   { pool, into, now }: { pool: Pool; into: string | null; now: () => number },
 ): Promise<OpenedArchiveWork> {
   if (settings === null) throw new BadPlace("There is no archive to replay into: DOPPEL_ARCHIVE says off.");
-  const store = await openObjectStore(into === null ? settings.place : placeWithin(settings.place, into), {
-    ...(settings.endpoint === "" ? {} : { endpoint: settings.endpoint }),
-    region: settings.region,
-    ...(settings.accessKeyId === ""
-      ? {}
-      : { credentials: { accessKeyId: settings.accessKeyId, secretAccessKey: settings.secretAccessKey } }),
-  });
+  const place = into === null ? settings.place : placeWithin(settings.place, into);
+  const store = await openStore({ ...settings, place });
   try {
     const archive = await openParquetArchive(pool, store, { now });
     const close = async () => {

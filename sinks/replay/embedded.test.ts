@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { openParquetArchive } from "../../ports/archive/parquet.ts";
+import { openMemoryDeviceTypes } from "../../ports/device-types/memory.ts";
 import { openPostgresLog, openPostgresLogReader, type PostgresLog } from "../../ports/event-log/postgres.ts";
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
 import { openObjectStore } from "../../ports/object-store/open.ts";
@@ -57,7 +58,7 @@ async function sinksRan(): Promise<void> {
   const targets = [
     timeSeriesTarget(series, forever),
     fleetTarget(fleet, sinksSettings()),
-    qualityTarget(await openPostgresQualityStats(pool)),
+    qualityTarget(await openPostgresQualityStats(pool), openMemoryDeviceTypes()),
     archiveTarget(await openParquetArchive(pool, await openObjectStore(folder)), { maxRows: 1_000, maxAgeMs: 1_000 }),
   ];
   for (const target of targets) {

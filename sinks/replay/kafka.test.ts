@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { kafkaIsHere, type TestKafka, testKafka } from "../../deploy/native/testing.ts";
+import { openMemoryDeviceTypes } from "../../ports/device-types/memory.ts";
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
 import { openPool } from "../../ports/postgres/pool.ts";
 import { testDatabase } from "../../ports/postgres/testing.ts";
@@ -54,6 +55,12 @@ describe.skipIf(!kafkaIsHere)("a replay of Kafka", { timeout: 180_000 }, () => {
       expect(await replay(sink)).toMatchObject({ kind: "done" });
     }
     expect(await dump(pool, tables)).toEqual(before);
+    // What the running sink has put together over partitions, and what is wrong, is exchanged as well.
+    const stats = await openPostgresQualityStats(pool);
+    await stats.maintain({ mergeBeforeMs: nowMs, minutesBeforeMs: 0, hoursBeforeMs: 0 });
+    await pool.query("update quality_minutes set accepted = 0 where start_ms < $1", [startMs + 60 * 60_000]);
+    await replay("quality");
+    expect(await dump(pool, tables)).toEqual(before);
 
     for (const sink of ["timeseries", "quality", "fleet"] as const) {
       await replay(sink, { into: "twice", batches: 1 });
@@ -106,7 +113,7 @@ async function opened(name: string) {
       const targets: SinkTarget[] = [
         timeSeriesTarget(series, forever),
         fleetTarget(fleet, sinksSettings()),
-        qualityTarget(await openPostgresQualityStats(pool)),
+        qualityTarget(await openPostgresQualityStats(pool), openMemoryDeviceTypes()),
       ];
       for (const target of targets) {
         for (const chore of target.chores ?? []) if (chore.first) await chore.run(nowMs);

@@ -24,7 +24,7 @@ export type ReplayLog = {
    */
   read(
     topics: readonly LogTopic[],
-    ranges: readonly ReplayRange[],
+    ranges: readonly Pick<ReplayRange, "partition" | "from" | "to">[],
     take: (batch: ReplayBatch) => Promise<void>,
     stop: AbortSignal,
   ): Promise<void>;
@@ -141,7 +141,7 @@ async function checkKept(source: RecordPlaces, topic: LogTopic, partition: numbe
 async function watch(
   source: RecordPlaces,
   topics: readonly LogTopic[],
-  open: ReadonlyMap<string, ReplayRange>,
+  open: ReadonlyMap<string, unknown>,
   at: ReadonlyMap<string, number>,
   stop: AbortSignal,
 ): Promise<void> {

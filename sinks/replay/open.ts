@@ -1,8 +1,10 @@
 /** Opens what a replay of a sink needs, in the running system's place or a new one. */
 import type pg from "pg";
+import { openPostgresDeviceTypes } from "../../ports/device-types/postgres.ts";
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
 import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts";
 import { invalidateHours } from "../../ports/time-series/invalidate.ts";
+import { openTimeSeries } from "../../ports/time-series/open.ts";
 import type { SeriesRetention } from "../../ports/time-series/port.ts";
 import { openPostgresTimeSeries } from "../../ports/time-series/postgres.ts";
 import { ensureSchema } from "../../ports/time-series/sink-offsets.ts";
@@ -79,19 +81,23 @@ async function workOf(
   const { sink, into, pool, settings, now = Date.now } = options;
   switch (sink) {
     case "timeseries": {
-      const series = await openPostgresTimeSeries(place);
-      if (into === null) return rowsWork(series, now);
+      if (into === null) return rowsWork(await openTimeSeries(place, { kind: settings.timeSeries }), now);
+      const series = await openPostgresTimeSeries(place); // an extension belongs to the database, not to a schema
       const target = timeSeriesTarget(series, { retention: async () => retentionOf(settings) });
       const finish = async () => `${await series.refresh(now())} aggregates made.`;
       return freshWork(target, { pool: place, place: into, finish, now });
     }
     case "aggregates": {
-      const series = await openPostgresTimeSeries(place);
       if (into !== null) await checkHasRows(place, into);
+      const series =
+        into === null
+          ? await openTimeSeries(place, { kind: settings.timeSeries })
+          : await openPostgresTimeSeries(place);
       return aggregatesWork(series, (hours) => invalidateHours(place, hours), now);
     }
     case "quality": {
-      const fresh = freshWork(qualityTarget(await openPostgresQualityStats(place)), {
+      const target = qualityTarget(await openPostgresQualityStats(place), await openPostgresDeviceTypes(pool));
+      const fresh = freshWork(target, {
         ...{ pool: place, place: into ?? "replay_quality", now },
         finish: async () => "The figures of quality were made.",
       });

@@ -14,7 +14,13 @@ export type Position =
   | { readonly kind: "time"; readonly atMs: number };
 
 /** Part of a partition of the log ("" is the embedded one): from `from` to before `to`. */
-export type ReplayRange = { readonly partition: string; readonly from: number; readonly to: number };
+export type ReplayRange = {
+  readonly partition: string;
+  readonly from: number;
+  readonly to: number;
+  /** Where the partition ended when the replay began. */
+  readonly end: number;
+};
 
 /** @returns null: it is no position */
 export function positionOf(text: string): Position | null {
@@ -55,7 +61,7 @@ export function rangesOf(
       );
     if (to.kind === "offset" && last > end)
       throw new NotInLog(`${place} ends at offset ${end}, and --to ${words.to} is beyond it. Say --to latest.`);
-    return { partition, from: first, to: Math.max(first, last) };
+    return { partition, from: first, to: Math.max(first, last), end };
   });
   if (from.kind === "offset" && ranges.every((range) => range.from > range.to || isEmpty(range)) && ranges.length > 0)
     throw new NotInLog(

@@ -1,6 +1,6 @@
 /**
  * How far a replay has come, beside the sinks' own progress in `sink_offsets`: under `replay:…` where each partition
- * stands, under `replay:…:from` and `:to` its range as it was found at the first start, so that "latest" stays the same
+ * stands, under `replay:…:from`, `:to` and `:end` its range as it was found at the first start, so that "latest" stays the same
  * end when the replay is taken up again. All of it goes when the replay is done.
  */
 import type { Pool, PoolClient } from "pg";
@@ -25,7 +25,8 @@ export type ReplayProgress = {
 /** @param name "timeseries::earliest-latest"; the table has to exist */
 export function replayProgress(pool: Pool, name: string): ReplayProgress {
   const consumer = `replay:${name}`;
-  const [froms, tos] = [`${consumer}:from`, `${consumer}:to`];
+  const [froms, tos, ends] = [`${consumer}:from`, `${consumer}:to`, `${consumer}:end`];
+  const all = [consumer, froms, tos, ends];
 
   async function stored(which: string): Promise<Map<string, number>> {
     const { rows } = await pool.query("select partition, next_offset from sink_offsets where consumer = $1", [which]);
@@ -34,20 +35,21 @@ export function replayProgress(pool: Pool, name: string): ReplayProgress {
 
   return {
     async begun() {
-      const [at, from, to] = [await stored(consumer), await stored(froms), await stored(tos)];
+      const [at, from, to, end] = [await stored(consumer), await stored(froms), await stored(tos), await stored(ends)];
       if (at.size === 0) return null;
       return [...at].map(([partition, offset]) => ({
         ...{ partition, from: from.get(partition) ?? offset, to: to.get(partition) ?? offset, at: offset },
+        end: end.get(partition) ?? offset,
       }));
     },
     async begin(ranges) {
       await inTransaction(pool, async (client) => {
-        await forget(client, [consumer, froms, tos]);
-        for (const { partition, from, to } of ranges) {
-          const values = [partition, from, to, consumer, froms, tos];
+        await forget(client, all);
+        for (const { partition, from, to, end } of ranges) {
+          const values = [partition, from, to, ...all, end];
           await client.query(
             `insert into sink_offsets (consumer, partition, next_offset)
-             values ($4, $1, $2), ($5, $1, $2), ($6, $1, $3)`,
+             values ($4, $1, $2), ($5, $1, $2), ($6, $1, $3), ($7, $1, $8)`,
             values,
           );
         }
@@ -55,8 +57,8 @@ export function replayProgress(pool: Pool, name: string): ReplayProgress {
     },
     move: (partition, from, to) =>
       inTransaction(pool, (client) => moveProgress(client, consumer, { from, to, partition })),
-    forget: () => inTransaction(pool, (client) => forget(client, [consumer, froms, tos])),
-    forgetIn: (client) => forget(client, [consumer, froms, tos]),
+    forget: () => inTransaction(pool, (client) => forget(client, all)),
+    forgetIn: (client) => forget(client, all),
   };
 }
 

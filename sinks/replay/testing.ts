@@ -58,10 +58,30 @@ export async function dump(
 ): Promise<Record<string, string[]>> {
   const all: Record<string, string[]> = {};
   for (const table of tables) {
-    const { rows } = await pool.query(`select to_jsonb(t) as row from ${schema}.${table} as t`);
-    all[table] = rows.map(({ row }) => JSON.stringify(row, rounded)).sort();
+    const { rows } = await pool.query<{ row: Row }>(`select to_jsonb(t) as row from ${schema}.${table} as t`);
+    const found = rows.map(({ row }) => row);
+    const whole = table.startsWith("quality_") ? overParts(found) : found;
+    all[table] = whole.map((row) => JSON.stringify(row, rounded)).sort();
   }
   return all;
+}
+
+type Row = Record<string, unknown>;
+
+/** Figures of quality add up over the partitions that made them. */
+function overParts(rows: readonly Row[]): Row[] {
+  const sums = new Map<string, Row>();
+  for (const { part: _, ...row } of rows) {
+    const key = JSON.stringify(["start_ms", "type", "region", "rule", "outcome"].map((name) => row[name] ?? null));
+    const before = sums.get(key);
+    const add = ([name, value]: [string, unknown]) => {
+      if (before === undefined || typeof value !== "number" || name === "start_ms") return [name, value];
+      const other = before[name] as number;
+      return [name, /max|newest/.test(name) ? Math.max(other, value) : other + value];
+    };
+    sums.set(key, Object.fromEntries(Object.entries(row).map(add)));
+  }
+  return [...sums.values()];
 }
 
 function rounded(_: string, value: unknown): unknown {
