@@ -16,7 +16,7 @@ import type { ApiEnv, ApiParts, Caller } from "./parts.ts";
 import { Problem, unknownDevice } from "./problem.ts";
 import { optionalJson, refuseDeepJson } from "./request-body.ts";
 import { abandonedMs, type ResendAnswer, type ResendRequest, sendAgain } from "./resend.ts";
-import { AnyJson, answer, body, noParameters, pageOf, paging, parameters, problems } from "./route.ts";
+import { AnyJson, answer, body, noParameters, pageOf, paging, parameters, problems, rawBody } from "./route.ts";
 
 const tags = ["Dead letters"];
 
@@ -147,7 +147,8 @@ const resend = createRoute({
   request: {
     params: letterParameter,
     query: noParameters,
-    body: { required: false, content: { "application/json": { schema: ResendBody } } },
+    // Read by the handler: a body may be missing, whatever its content type says.
+    body: { ...rawBody("Resend"), required: false },
   },
   responses: { 200: answer("It was sent; the outcome says what came of it", SentAgain), ...problems(404, 409, 413) },
 });
@@ -162,6 +163,7 @@ const resendMany = createRoute({
 });
 
 export function serveDeadLetters(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
+  app.openAPIRegistry.register("Resend", ResendBody);
   const { fleet, resends } = parts;
 
   app.openapi(list, async (c) => {
