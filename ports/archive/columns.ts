@@ -56,36 +56,51 @@ export function append(columns: ReadingColumns, more: ReadingColumns): void {
   }
 }
 
-/** By device, metric (both in the order of their UTF-8), time and offset; equal ones stay in their order. */
-export function sorted(columns: ReadingColumns): ReadingColumns {
-  const { device, metric, tsMs, offset } = columns;
+/** Indexes by device, metric (both in the order of their UTF-8), time and offset; equal ones stay in their order. */
+export function orderOf({ device, metric, tsMs, offset }: ReadingColumns): Uint32Array {
   const byDevice = new Map<string, Map<string, number[]>>();
   for (let index = 0; index < device.length; index += 1) {
-    const byMetric = gotten(byDevice, device[index]!, () => new Map<string, number[]>());
-    gotten(byMetric, metric[index]!, (): number[] => []).push(index);
+    const byMetric = gotten(byDevice, device[index]!, newMap);
+    gotten(byMetric, metric[index]!, newList).push(index);
   }
-  const before = (a: number, b: number) => tsMs[a]! - tsMs[b]! || offset[a]! - offset[b]!;
-  const order: number[] = [];
+  const difference = (a: number, b: number) => tsMs[a]! - tsMs[b]! || offset[a]! - offset[b]!;
+  const order = new Uint32Array(device.length);
+  let at = 0;
   for (const [, byMetric] of inOrder(byDevice)) {
     for (const [, indexes] of inOrder(byMetric)) {
-      if (indexes.some((index, at) => at > 0 && before(indexes[at - 1]!, index) > 0)) indexes.sort(before);
-      for (const index of indexes) order.push(index);
+      if (indexes.some((index, place) => place > 0 && difference(indexes[place - 1]!, index) > 0)) {
+        indexes.sort(difference);
+      }
+      order.set(indexes, at);
+      at += indexes.length;
     }
   }
-  const take = <T>(values: readonly T[]): T[] => order.map((index) => values[index]!);
+  return order;
+}
+
+/** The readings at these indexes. */
+export function taken(columns: ReadingColumns, indexes: Uint32Array): ReadingColumns {
+  const take = <T>(values: readonly T[]): T[] => {
+    const found = new Array<T>(indexes.length);
+    for (let at = 0; at < indexes.length; at += 1) found[at] = values[indexes[at]!]!;
+    return found;
+  };
   return {
-    device: take(device),
-    metric: take(metric),
-    tsMs: take(tsMs),
+    device: take(columns.device),
+    metric: take(columns.metric),
+    tsMs: take(columns.tsMs),
     value: take(columns.value),
     flags: take(columns.flags),
-    offset: take(offset),
+    offset: take(columns.offset),
     receivedAtMs: take(columns.receivedAtMs),
     type: take(columns.type),
     region: take(columns.region),
     tags: take(columns.tags),
   };
 }
+
+const newMap = () => new Map<string, number[]>();
+const newList = (): number[] => [];
 
 function inOrder<T>(map: ReadonlyMap<string, T>): [string, T][] {
   return [...map].sort(([a], [b]) => compareKeys(a, b));

@@ -7,7 +7,7 @@
 import { constants, zstdCompressSync } from "node:zlib";
 import type { SchemaElement } from "hyparquet";
 import { ByteWriter, type ColumnSource, ParquetWriter } from "hyparquet-writer";
-import { type ReadingColumns, sorted } from "./columns.ts";
+import { orderOf, type ReadingColumns, taken } from "./columns.ts";
 
 /** Raised with each column that is added. */
 export const schemaVersion = 1;
@@ -20,9 +20,9 @@ type Column = {
   /** For people and the manifest. */
   readonly type: string;
   readonly schema: readonly SchemaElement[];
-  readonly from: (columns: ReadingColumns) => ColumnSource["data"];
+  readonly from: (group: ReadingColumns) => ColumnSource["data"];
   readonly encoding?: "DELTA_BINARY_PACKED";
-  /** Bounds that no reader asks for, and that may be long. */
+  /** Without bounds: they would be long, or of no use in files that are sorted otherwise. */
   readonly statistics?: false;
 };
 
@@ -55,8 +55,14 @@ export const fileColumns: readonly Column[] = [
     ],
     from: ({ flags }) => flags as ColumnSource["data"],
   },
-  delta("log_offset", "int64", { type: "INT64", ...required }, ({ offset }) => offset.map(BigInt)),
-  delta("received_at", "timestamp (ms, UTC)", { ...time, ...required }, ({ receivedAtMs }) => receivedAtMs),
+  {
+    ...delta("log_offset", "int64", { type: "INT64", ...required }, ({ offset }) => offset.map(BigInt)),
+    statistics: false,
+  },
+  {
+    ...delta("received_at", "timestamp (ms, UTC)", { ...time, ...required }, ({ receivedAtMs }) => receivedAtMs),
+    statistics: false,
+  },
   plain("type", "string", { ...utf8, ...required }, ({ type }) => type),
   plain("region", "string", { ...utf8, ...required }, ({ region }) => region),
   {
@@ -87,7 +93,7 @@ export type EncodeOptions = {
 /** @param readings at least one; of one day */
 export function encodeFile(readings: ReadingColumns, options: EncodeOptions = {}): EncodedFile {
   const { columns = fileColumns, version = schemaVersion, groupRows = rowGroupRows } = options;
-  const ordered = sorted(readings);
+  const order = orderOf(readings);
   const writer = new ByteWriter();
   const parquet = new ParquetWriter({
     writer,
@@ -98,22 +104,26 @@ export function encodeFile(readings: ReadingColumns, options: EncodeOptions = {}
     kvMetadata: [{ key: "doppel.schema", value: String(version) }],
     createdBy: "doppel",
   });
-  const columnData = columns.map(({ name, from, encoding, statistics }) => ({
-    ...{ name, data: from(ordered) },
-    ...(encoding === undefined ? {} : { encoding }),
-    ...(statistics === undefined ? {} : { statistics }),
-  }));
-  parquet.write({ columnData, rowGroupSize: groupRows });
+  // A group at a time: the arrays of a whole file cost more in garbage collection than all else.
+  for (let from = 0; from < order.length; from += groupRows) {
+    const group = taken(readings, order.subarray(from, from + groupRows));
+    const columnData = columns.map(({ name, from: valuesOf, encoding, statistics }) => ({
+      ...{ name, data: valuesOf(group) },
+      ...(encoding === undefined ? {} : { encoding }),
+      ...(statistics === undefined ? {} : { statistics }),
+    }));
+    parquet.write({ columnData, rowGroupSize: groupRows });
+  }
   parquet.finish();
   const bytes = writer.getBytes();
-  const { length: rows } = ordered.device;
+  const rows = order.length;
   return {
     ...{ bytes, rows, schemaVersion: version },
     footerBytes: new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 8).getUint32(0, true) + 8,
-    firstDevice: ordered.device[0]!,
-    lastDevice: ordered.device[rows - 1]!,
-    firstTsMs: ordered.tsMs.reduce((least, ms) => Math.min(least, ms)),
-    lastTsMs: ordered.tsMs.reduce((most, ms) => Math.max(most, ms)),
+    firstDevice: readings.device[order[0]!]!,
+    lastDevice: readings.device[order[rows - 1]!]!,
+    firstTsMs: readings.tsMs.reduce((least, ms) => Math.min(least, ms)),
+    lastTsMs: readings.tsMs.reduce((most, ms) => Math.max(most, ms)),
   };
 }
 
