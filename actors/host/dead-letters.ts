@@ -13,7 +13,7 @@ export function lettersOf(
   return turns.flatMap(({ turn, input }) => {
     const message = messageOf(input);
     if (message === null) return [];
-    return [{ id: `t${turn}.0`, device, record: deadLetter({ ...message, ...why }, nowMs) }];
+    return [{ id: `t${turn}.0`, device, record: deadLetter({ ...message, ...why }, nowMs, null) }];
   });
 }
 

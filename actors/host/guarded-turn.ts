@@ -20,7 +20,11 @@ export function guardedTurn(
     const detail = `The twin could not take this ${input.kind}: ${(error as Error).message}`;
     const reply: Reply = { kind: "refused", reason, detail };
     if (!("payload" in input)) return { twin, records: [], sends: [], reply };
-    const record = deadLetter({ topic: input.topic, payload: input.payload, reason, detail }, context.nowMs);
+    const record = deadLetter(
+      { topic: input.topic, payload: input.payload, reason, detail },
+      context.nowMs,
+      twin.registration,
+    );
     return { twin: evolve(twin, record), records: [record], sends: [], reply };
   }
 }

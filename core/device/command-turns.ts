@@ -56,7 +56,7 @@ export function acknowledgementTurn(
   const outcome = acknowledge(turn.twin.commands, input.command, payload, context.nowMs);
   if (outcome.kind === "refused") {
     const { reason, detail } = outcome;
-    turn.record(deadLetter({ topic, payload, reason, detail }, context.nowMs));
+    turn.record(deadLetter({ topic, payload, reason, detail }, context.nowMs, turn.twin.registration));
     return turn.reply({ kind: "refused", reason, detail });
   }
   return moved(turn, outcome);

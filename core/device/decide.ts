@@ -44,7 +44,7 @@ export function takeTurn(twin: Twin, input: TwinInput, context: TwinContext): Tu
       return turn.reply({ kind: "done" });
     case "refused":
       hear(turn, input.session, context);
-      turn.record(deadLetter(input, context.nowMs));
+      turn.record(deadLetter(input, context.nowMs, turn.twin.registration));
       return turn.reply({ kind: "refused", reason: input.reason, detail: input.detail });
     case "connected":
       if (!known(turn, context)) return unknownDevice(turn);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compileRules } from "../quality/compiled-rules.ts";
 import { parseQualityRules, rulesWith } from "../quality/rules.ts";
@@ -159,4 +160,42 @@ describe("a stuck sensor", () => {
     }
     expect(twin.unchangedSince).toEqual({ level: nowMs + 21_000 });
   });
+});
+
+test("whatever a payload holds, each of its messages is accepted as it was, known, or kept whole", () => {
+  const reading = fc.oneof(fc.integer({ min: -200, max: 200 }), fc.boolean(), fc.constantFrom("", "on"));
+  const message = fc.record({
+    seq: fc.nat(5),
+    boot: fc.constant("b"),
+    ts: fc.integer({ min: nowMs - 8 * 86_400_000, max: nowMs + 600_000 }),
+    readings: fc.dictionary(fc.constantFrom("temperature", "latitude", "level", "a"), reading, { minKeys: 1 }),
+  });
+  const rules = rulesOf({
+    "temperature-range": { action: "quarantine" },
+    stuck: { kind: "stuck", metrics: ["level"], forMs: 1_000 },
+    jump: { kind: "rate", metrics: ["level"], maxPerSecond: 1, action: "quarantine" },
+    needed: { kind: "required", metrics: ["a"] },
+  });
+  fc.assert(
+    fc.property(fc.array(message, { minLength: 1, maxLength: 8 }), (messages) => {
+      const { records, reply } = takeTurn(pump({ type: "pump" }), telemetry(messages), at(nowMs, rules));
+      const accepted = records.filter((record) => record.kind === "telemetry");
+      const kept = letters(records).map(({ payload }) => JSON.parse(payload));
+      const whole = kept.flatMap((each) => (Array.isArray(each) ? each : [each]));
+      expect(reply).toMatchObject({ accepted: accepted.length, refused: whole.length });
+      const seen = new Set<number>();
+      const expected = messages.filter(({ seq }) =>
+        accepted.some(({ identity }) => "seq" in identity && identity.seq === seq),
+      );
+      for (const { identity, readings, tsMs } of accepted) {
+        const seq = "seq" in identity ? identity.seq : -1;
+        expect(seen.has(seq)).toBe(false);
+        seen.add(seq);
+        expect(expected).toContainEqual({ seq, boot: "b", ts: tsMs, readings });
+      }
+      for (const each of whole) expect(messages).toContainEqual(each);
+      const duplicates = records.flatMap((record) => (record.kind === "seen" ? [record.count ?? 1] : []));
+      expect(accepted.length + whole.length + (duplicates[0] ?? 0)).toBe(messages.length);
+    }),
+  );
 });

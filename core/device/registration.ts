@@ -55,6 +55,18 @@ export function register(current: Registration | null, patch: RegistrationPatch,
   };
 }
 
+/** Type and region as records carry them: absent where they are "default" and "", or the device is not registered. */
+export type Origin = { readonly type?: string; readonly region?: string };
+
+export function originOf(registration: Registration | null): Origin {
+  if (registration === null) return noOrigin;
+  const { type, region } = registration;
+  if (type === "default") return region === "" ? noOrigin : { region };
+  return region === "" ? { type } : { type, region };
+}
+
+const noOrigin: Origin = {};
+
 const words = new Interned<string>(10_000);
 
 /** An equal registration that shares with others what many have in common: a million are in memory. */

@@ -6,6 +6,7 @@ import { sawBefore } from "./dedup-window.ts";
 import type { TwinContext, TwinInput } from "./inputs.ts";
 import { maxMetrics, metricNames } from "./metrics.ts";
 import type { DeadLettered } from "./records.ts";
+import { originOf } from "./registration.ts";
 import { maxReadings, parseTelemetry, type Readings, type Refusal } from "./telemetry.ts";
 import type { Turn, TurnOutcome } from "./turn.ts";
 
@@ -18,16 +19,16 @@ export function telemetryTurn(
   const atMs = context.nowMs;
   const receivedAtMs = input.receivedAtMs ?? atMs;
   const { maxClockAheadMs } = policyFor(turn.twin, context);
-  const { type = "default", region = "" } = turn.twin.registration ?? {};
-  const origin = { ...(type !== "default" && { type }), ...(region !== "" && { region }) };
-  const rules = context.rulesOf?.(type) ?? defaultRules;
+  const { registration } = turn.twin;
+  const origin = originOf(registration);
+  const rules = context.rulesOf?.(registration?.type ?? "default") ?? defaultRules;
   let accepted = 0;
   let duplicates = 0;
   let refused = 0;
   const refuse = ({ reason, detail }: Refusal, text: string | null, broken?: DeadLettered["broken"]) => {
     const payload = text === null ? input.payload : new TextEncoder().encode(text);
-    const letter = deadLetter({ topic: input.topic, payload, reason, detail }, atMs);
-    turn.record({ ...letter, ...origin, ...(broken !== undefined && { broken }) });
+    const letter = deadLetter({ topic: input.topic, payload, reason, detail }, atMs, registration);
+    turn.record(broken === undefined ? letter : { ...letter, broken });
     refused += 1;
   };
   const parts = parseTelemetry(input.payload, receivedAtMs, maxClockAheadMs);

@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonObject } from "../../core/json.ts";
 import { messageSchemas } from "./ajv.ts";
@@ -94,4 +95,33 @@ describe("a message schema", () => {
     }
     expect(problemsOf({ $defs, $ref: "#/$defs/d20" })).toMatch(/more than 5000 parts/);
   });
+});
+
+test("whatever is given as a schema is refused in words or can be judged by", () => {
+  const keyword = fc.constantFrom(
+    ..."$ref $defs $id $schema type enum const required properties patternProperties additionalProperties".split(" "),
+    ..."allOf anyOf oneOf not if else pattern format minimum maxLength items contains dependentRequired x".split(" "),
+  );
+  const { schema } = fc.letrec<{ schema: unknown }>((tie) => ({
+    schema: fc.oneof(
+      { maxDepth: 4, depthSize: "small" },
+      fc.constantFrom<unknown>("number", "#/$defs/x", "#/$defs/%", "^a+$", "(", -1, 3, true, null, ["a"], [], {}),
+      fc.dictionary(keyword, tie("schema"), { maxKeys: 3 }),
+      fc.array(tie("schema"), { maxLength: 2 }),
+    ),
+  }));
+  fc.assert(
+    fc.property(schema, (given) => {
+      const outcome = messageSchemas.compile(given);
+      if (outcome.kind === "refused") {
+        expect(outcome.problems.length).toBeGreaterThan(0);
+        return;
+      }
+      expect(messageSchemas.differences(outcome.schema, outcome.schema)).toEqual([]);
+      const body = { ts: 1, readings: { a: 1, b: "x" } };
+      outcome.check(body);
+      expect(body).toEqual({ ts: 1, readings: { a: 1, b: "x" } });
+    }),
+    { numRuns: 3_000 },
+  );
 });

@@ -26,13 +26,12 @@ function compile(value: unknown): CompiledSchema {
   const problems = schemaProblems(value as Json);
   if (problems.length > 0) return { kind: "refused", problems };
   const schema = value as JsonObject;
-  const draft = schema.$schema === undefined ? Object.keys(drafts)[0]! : String(schema.$schema).replace(/#$/, "");
+  const { $schema = Object.keys(drafts)[0]! } = schema;
+  const draft = typeof $schema === "string" ? $schema.replace(/#$/, "") : "";
   if (!Object.hasOwn(drafts, draft))
     return {
       kind: "refused",
-      problems: [
-        `$schema is ${JSON.stringify(schema.$schema).slice(0, 80)}; there are ${Object.keys(drafts).join(" and ")}.`,
-      ],
+      problems: [`$schema is ${JSON.stringify($schema).slice(0, 80)}; there are ${Object.keys(drafts).join(" and ")}.`],
     };
   const compiler = compilerOf(draft);
   // A name of its own would be the same for each version, and for whoever copies it.

@@ -105,7 +105,7 @@ function ownProblems(schema: JsonObject, path: string): string[] {
   for (const [keyword, value] of Object.entries(schema)) {
     if (refused.includes(keyword)) problems.push(`${path}: ${keyword} is not allowed.`);
     if (keyword === "$id" && path !== "#") problems.push(`${path}: $id is allowed at the root only.`);
-    if (keyword === "$ref" && (typeof value !== "string" || !/^#\/(\$defs|definitions)\//.test(value)))
+    if (keyword === "$ref" && (typeof value !== "string" || !/^#\/(\$defs|definitions)\/[^%]+$/.test(value)))
       problems.push(
         `${path}: $ref is ${JSON.stringify(value).slice(0, 60)} but has to name a part of the schema itself: #/$defs/….`,
       );
@@ -143,7 +143,7 @@ function* subschemas(
 function targetOf(root: JsonObject, reference: string): Json | undefined {
   let found: Json | undefined = root;
   for (const part of reference.slice(2).split("/")) {
-    const key = decodeURIComponent(part).replaceAll("~1", "/").replaceAll("~0", "~");
+    const key = part.replaceAll("~1", "/").replaceAll("~0", "~");
     found = isJsonObject(found) && Object.hasOwn(found, key) ? found[key] : undefined;
   }
   return found;
