@@ -125,7 +125,7 @@ function writeBody(to: ByteWriter, id: string, record: TwinRecord, exact: string
   const value =
     record.kind === "deadLettered"
       ? { id, ...letterValue(record), exact }
-      : { id, atMs: record.atMs, event: branchOf(record), exact };
+      : { id, atMs: record.atMs, kind: record.kind, event: branchOf(record), exact };
   if (exact === null && !isUnicode(value)) {
     to.replaced = true;
     return;
