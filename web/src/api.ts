@@ -8,6 +8,7 @@ import type {
   DeviceDetail,
   DeviceEvent,
   DevicePage,
+  Export,
   History,
   MapPoint,
   Page,
@@ -82,6 +83,10 @@ export const api = {
     if (cursor !== null) search.set("cursor", cursor);
     return get<Page<DeadLetter>>(`/v1/dead-letters?${search}`, signal);
   },
+  exports: (signal?: AbortSignal) => get<Page<Export>>("/v1/exports?limit=20", signal),
+  makeExport: (body: Record<string, unknown>) => send<Export>("POST", "/v1/exports", body),
+  removeExport: (id: string) => send<null>("DELETE", `/v1/exports/${encodeURIComponent(id)}`),
+
   quality: (query: URLSearchParams, signal?: AbortSignal) => get<QualityReport>(`/v1/quality?${query}`, signal),
   typeQuality: (type: string, signal?: AbortSignal) => get<TypeQuality>(typeRules(type), signal),
   /** The type's own rules, all of them. */

@@ -173,6 +173,34 @@ export type QueriedSeries = {
 export type FlaggedPoint = RawPoint & { flags?: string[] };
 export type IntervalPoint = BucketPoint & { value: number; stddev: number; flagged: number };
 
+/** A query's rows as files in the storage, once or on a schedule. */
+export type Export = {
+  id: string;
+  state: "waiting" | "running" | "done" | "failed" | "scheduled";
+  device_id: string[];
+  metric: string[];
+  start: string | null;
+  end: string | null;
+  last: string | null;
+  timezone: string;
+  format: string;
+  schedule: string | null;
+  createdAt: string;
+  nextRunAt: string | null;
+  /** Where the files are: a bucket, or a folder. */
+  place: string;
+  /** Newest first. */
+  runs: ExportRun[];
+};
+export type ExportRun = {
+  for: string;
+  state: "running" | "done" | "failed";
+  startedAt: string;
+  rows: number;
+  files: { name: string; rows: number; bytes: number; download: string }[];
+  error: string | null;
+};
+
 /** `GET /v1/quality`; shares from 0 to 1, null where there was nothing to judge. */
 export type QualityFigures = {
   messages: number;

@@ -24,6 +24,33 @@ export function exportHref(view: HistoryView, stretch: Stretch, format: Format, 
   return `/v1/query?${query}`;
 }
 
+export const schedules = [
+  { last: "hour", name: "Every hour", cron: "5 * * * *" },
+  { last: "day", name: "Every day at 6", cron: "0 6 * * *" },
+  { last: "week", name: "Every Monday at 6", cron: "0 6 * * 1" },
+  { last: "month", name: "Every month, on the first", cron: "0 6 1 * *" },
+] as const;
+export type Schedule = (typeof schedules)[number]["last"];
+
+/** The body of `POST /v1/exports`: the stretch shown, once; or the whole hour, day, … before each run. */
+export function exportRequest(
+  view: HistoryView,
+  stretch: Stretch,
+  format: Format,
+  every: Schedule | null,
+): Record<string, unknown> {
+  const schedule = schedules.find(({ last }) => last === every);
+  return {
+    device_id: view.devices,
+    metric: view.metrics,
+    format,
+    timezone: zoneName(view.zone),
+    ...(schedule
+      ? { last: schedule.last, schedule: schedule.cron }
+      : { start: new Date(stretch.fromMs).toISOString(), end: new Date(stretch.toMs).toISOString() }),
+  };
+}
+
 /** "history-temperature-20261121T120000Z.csv" */
 export function exportName(view: HistoryView, stretch: Stretch, format: Format): string {
   const start = new Date(stretch.fromMs).toISOString().replace(/[-:]|\.\d+/g, "");

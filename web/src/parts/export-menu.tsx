@@ -5,8 +5,10 @@ import { exportHref, exportName, type Format, formats } from "../history/query.t
 import type { HistoryView } from "../history/view.ts";
 import type { Stretch } from "../history/zoom.ts";
 import { asProblem, type Problem } from "../problem.ts";
+import { saveFile } from "../save-file.ts";
 import { Icon } from "./icon.tsx";
 import { ProblemBox } from "./problem-box.tsx";
+import { StorageExports } from "./storage-exports.tsx";
 
 /** What is shown as a file: all readings of the time, or only the points of the chart. */
 export function ExportMenu(props: { view: HistoryView; stretch: Stretch; maxPoints: number }) {
@@ -14,6 +16,7 @@ export function ExportMenu(props: { view: HistoryView; stretch: Stretch; maxPoin
   const [pointsOnly, setPointsOnly] = useState(false);
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
+  const [storing, setStoring] = useState(false);
   const href = (format: Format) => exportHref(view, stretch, format, pointsOnly ? maxPoints : null);
   const fetched = (event: MouseEvent, format: Format) => {
     if (!apiKey.value) return; // the link does it, straight to disk
@@ -22,7 +25,7 @@ export function ExportMenu(props: { view: HistoryView; stretch: Stretch; maxPoin
     setProblem(null);
     api
       .download(href(format))
-      .then((blob) => save(blob, exportName(view, stretch, format)))
+      .then((blob) => saveFile(blob, exportName(view, stretch, format)))
       .catch((error: unknown) => setProblem(asProblem(error)))
       .finally(() => setBusy(false));
   };
@@ -54,8 +57,12 @@ export function ExportMenu(props: { view: HistoryView; stretch: Stretch; maxPoin
           />
           Only the points of the chart
         </label>
+        <button type="button" onClick={() => setStoring(true)}>
+          To the storage, or on a schedule…
+        </button>
         {problem && <ProblemBox problem={problem} />}
       </div>
+      {storing && <StorageExports view={view} stretch={stretch} onClose={() => setStoring(false)} />}
     </details>
   );
 }
@@ -65,12 +72,4 @@ function closeOnEscape(event: KeyboardEvent): void {
   if (event.key !== "Escape" || !menu.open) return;
   menu.open = false;
   menu.querySelector("summary")?.focus();
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
 }
