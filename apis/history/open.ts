@@ -1,0 +1,64 @@
+/** Opens what the API knows of the past, over the same tables and files that the sinks write. */
+import { randomUUID } from "node:crypto";
+import type { Pool } from "pg";
+import { openParquetArchive } from "../../ports/archive/parquet.ts";
+import { openPostgresExports } from "../../ports/exports/postgres.ts";
+import type { FleetIndex } from "../../ports/fleet-index/port.ts";
+import { openStore, type StoreSettings } from "../../ports/object-store/settings.ts";
+import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts";
+import { openMemoryQueryCache } from "../../ports/query-cache/memory.ts";
+import { openRedisQueryCache } from "../../ports/query-cache/redis.ts";
+import { openPostgresResends } from "../../ports/resends/postgres.ts";
+import { openTimeSeries, type TimeSeriesChoice } from "../../ports/time-series/open.ts";
+import { openExportRunner } from "../exports/runner.ts";
+import type { ApiParts } from "../parts.ts";
+import { openHistory } from "./service.ts";
+
+export type HistorySettings = {
+  readonly timeSeries: TimeSeriesChoice["kind"];
+  /** Of the archive and of exports; null: there are none. */
+  readonly store: StoreSettings | null;
+  /** "": answers are kept in this process. */
+  readonly redisUrl: string;
+};
+
+export type OpenedHistory = Pick<ApiParts, "series" | "history" | "exports" | "quality" | "resends"> & {
+  /** Gives back the export under way. The pool stays open. */
+  close(): Promise<void>;
+};
+
+export async function openHistoryParts(
+  pool: Pool,
+  { timeSeries, store, redisUrl }: HistorySettings,
+  { fleet, log }: { readonly fleet: FleetIndex; readonly log: ApiParts["log"] },
+): Promise<OpenedHistory> {
+  const closers: (() => Promise<unknown>)[] = [];
+  const closing = async () => {
+    for (const close of closers.reverse()) await close();
+  };
+  try {
+    const series = await openTimeSeries(pool, { kind: timeSeries });
+    const quality = await openPostgresQualityStats(pool);
+    const resends = await openPostgresResends(pool);
+    const cache = redisUrl === "" ? openMemoryQueryCache() : await openRedisQueryCache({ url: redisUrl });
+    closers.push(() => cache.close());
+    if (store === null) {
+      const history = openHistory({ series, archive: null, fleet, cache });
+      return { series, history, exports: null, quality, resends, close: closing };
+    }
+    const files = await openStore(store);
+    closers.push(() => files.close());
+    const archive = await openParquetArchive(pool, files);
+    closers.push(() => archive.close());
+    const history = openHistory({ series, archive, fleet, cache });
+    const jobs = await openPostgresExports(pool);
+    const runner = openExportRunner({ jobs, files, history, now: Date.now, newToken: randomUUID, log });
+    closers.push(() => runner.close());
+    runner.start();
+    const wake = () => void runner.runDue().catch(() => {}); // it has been told, and comes again
+    return { series, history, exports: { jobs, files, wake }, quality, resends, close: closing };
+  } catch (error) {
+    await closing();
+    throw error;
+  }
+}
