@@ -251,6 +251,17 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       expect([await port.count(aRange(), 10), await port.count(aRange(), 1)]).toEqual([2, 1]);
     });
 
+    test("a batch with a row that cannot be stored is refused whole, and the row can be found", async () => {
+      const port = await opened();
+      const early = aRow({ tsMs: -8.64e15, offset: 1 });
+      const rows = [aRow(), early, aRow({ tsMs: 8.64e15, offset: 2 })];
+      await expect(port.write(rows, { from: 0, to: 3 })).rejects.toMatchObject({ code: "ROWS_REFUSED" });
+      expect([await port.progress(), await port.count(aRange(), 9)]).toEqual([0, 0]);
+      expect([...(await port.refusals(rows)).keys()]).toEqual([early]);
+      await port.write([rows[0]!, rows[2]!], { from: 0, to: 3 });
+      expect(await port.count(aRange(), 9)).toBe(1);
+    });
+
     test("what is written again is there once, beside what was missing", async () => {
       const port = await opened();
       await port.write([aRow({ offset: 1 })], { from: 0, to: 2 });

@@ -8,6 +8,7 @@
  *    back what is gone. Their late readings stay as long as those of others.
  */
 import type { Pool } from "pg";
+import { withAdvisoryLock } from "../postgres/advisory-lock.ts";
 import { aggregatesPastBefore, type RawBorders, rawBorders, settledBefore } from "./aggregation-times.ts";
 import type { SeriesRetention } from "./port.ts";
 import { startOfDay } from "./retention-days.ts";
@@ -19,12 +20,23 @@ export type Expiry = {
   refresh(toMs: number): Promise<number>;
   /** Whether there are readings of the range that arrived before `arrivedMs`. Cheap, and at most wrongly true. */
   hasBefore(tsMs: number, arrivedMs: number): Promise<boolean>;
+  /** A statement that a transaction begins with which deletes readings. */
+  readonly beforeDelete?: string;
   /** Drops readings of whole days before `tsMs` that arrived before `arrivedMs`; gives what it dropped, by name. */
   dropRaw(tsMs: number, arrivedMs: number): Promise<string[]>;
   dropAggregates(nowMs: number, pastMs: { minute: number; hour: number }): Promise<string[]>;
 };
 
+/** Gives the names of what it dropped; nothing when another process is at it. */
 export async function expire(pool: Pool, expiry: Expiry, nowMs: number, retention: SeriesRetention): Promise<string[]> {
+  let dropped: string[] = [];
+  await withAdvisoryLock(pool, "doppel telemetry retention", async () => {
+    dropped = await expireAll(pool, expiry, nowMs, retention);
+  });
+  return dropped;
+}
+
+async function expireAll(pool: Pool, expiry: Expiry, nowMs: number, retention: SeriesRetention): Promise<string[]> {
   const borders = rawBorders(nowMs, retention);
   const longestMs = Math.max(retention.keepMs, ...retention.keepMsOf.values());
   const dropped: string[] = [];
@@ -38,7 +50,13 @@ export async function expire(pool: Pool, expiry: Expiry, nowMs: number, retentio
       dropped.push(...(await expiry.dropRaw(toMs, nowMs - longestMs)));
     }
     for (const group of groups)
-      await expireGroup(pool, group, Math.min(startOfDay(nowMs - group.keepMs), mergeBeforeMs), nowMs - group.keepMs);
+      await expireGroup(
+        pool,
+        expiry,
+        group,
+        Math.min(startOfDay(nowMs - group.keepMs), mergeBeforeMs),
+        nowMs - group.keepMs,
+      );
   }
   dropped.push(...(await expireAggregates(pool, expiry, nowMs, retention)));
   return dropped;
@@ -86,7 +104,13 @@ async function shorterGroups(
 const devicesAtOnce = 20;
 
 /** X3; devices by the name, so that a run that was cut goes on where it is not done. */
-async function expireGroup(pool: Pool, group: Group, toMs: number, arrivedMs: number): Promise<void> {
+async function expireGroup(
+  pool: Pool,
+  { beforeDelete }: Expiry,
+  group: Group,
+  toMs: number,
+  arrivedMs: number,
+): Promise<void> {
   if (toMs === Number.NEGATIVE_INFINITY) return;
   for (let after = ""; ; ) {
     const { rows } = await pool.query(
@@ -99,6 +123,7 @@ async function expireGroup(pool: Pool, group: Group, toMs: number, arrivedMs: nu
     after = rows.at(-1).id;
     const ids = rows.map(({ id }) => id);
     await inTransaction(pool, async (client) => {
+      if (beforeDelete !== undefined) await client.query(beforeDelete);
       await client.query(
         `insert into telemetry_expired (device_id, raw_from) select id, ${timestamp("$2")} from unnest($1::text[]) as id
          on conflict (device_id) do update set raw_from = greatest(telemetry_expired.raw_from, excluded.raw_from)`,

@@ -7,9 +7,17 @@ import { type Resolution, resolutionMs } from "../../core/history/coverage.ts";
 import { merged, type SeriesStats, type StatsBucket, statsOf } from "../../core/history/stats.ts";
 import { aggregatesPastBefore, rawBorders, settledBefore } from "./aggregation-times.ts";
 import { windowStart } from "./late-rows.ts";
-import { type Progress, type SeriesRange, type SeriesRow, StaleProgress, type TimeSeries } from "./port.ts";
+import {
+  type Progress,
+  RowsRefused,
+  type SeriesRange,
+  type SeriesRow,
+  StaleProgress,
+  type TimeSeries,
+} from "./port.ts";
 import { rawAnswer } from "./raw-answer.ts";
 import { keptDays, startOfDay } from "./retention-days.ts";
+import { checkLimits, refusalOf } from "./row-limits.ts";
 
 type Aggregates = Map<string, StatsBucket & { readonly device: string; readonly metric: string }>;
 
@@ -74,11 +82,15 @@ export function memoryTimeSeries(typeOf: (device: string) => string = () => "def
     progress: async () => stored.in("") ?? 0,
     progressIn: async (partition) => stored.in(partition),
     async write(added, progress) {
+      checkLimits(added, (reason) => new RowsRefused(reason));
       stored.move(progress);
       const known = new Set(rows.map(keyOf));
       add(added.filter((row) => !known.has(keyOf(row))));
     },
-    refusals: async () => new Map(),
+    async refusals(asked) {
+      const reasons = asked.map((row) => [row, refusalOf(row)] as const);
+      return new Map(reasons.flatMap(([row, reason]) => (reason === null ? [] : [[row, reason]])));
+    },
     async writeAgain(again) {
       const known = new Set(rows.map(keyOf));
       const added = [...new Map(again.map((row) => [keyOf(row), row]))]

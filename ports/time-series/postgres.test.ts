@@ -2,7 +2,7 @@ import type pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { openPool } from "../postgres/pool.ts";
 import { testDatabase } from "../postgres/testing.ts";
-import { aRetention, aRow, timeSeriesContract } from "./contract.ts";
+import { aRange, aRetention, aRow, timeSeriesContract } from "./contract.ts";
 import { openPostgresTimeSeries } from "./postgres.ts";
 
 const day = 24 * 3_600_000;
@@ -63,6 +63,35 @@ test("maintenance names the days that it dropped, and may be run by two at once"
   expect(rows.map((row) => row.relname)).toEqual([19, 20, 21, 22, 23, 24].map((date) => `telemetry_202511${date}`));
 });
 
+test("tables of the version before are taken over, with what is in them", async () => {
+  const { pool } = await openedPool(true);
+  await pool.query(`
+    create table telemetry (
+      ts timestamptz not null, received_at timestamptz not null, log_offset bigint not null, value double precision,
+      value_bool boolean, device_id text collate "C" not null, metric text collate "C" not null, value_text text,
+      tags jsonb, primary key (device_id, metric, ts, log_offset) include (value)
+    ) partition by range (ts);
+    create table telemetry_history partition of telemetry default;
+    create index telemetry_history_times on telemetry_history using brin (received_at, ts);
+    create table telemetry_20251120 partition of telemetry for values from ('2025-11-20Z') to ('2025-11-21Z');
+    insert into telemetry (ts, received_at, log_offset, value, device_id, metric)
+      select at, timestamptz '2025-11-21Z', row_number() over (), 2, 'pump-4', 'temperature'
+      from unnest('{2013-07-04 01:00Z, 2025-11-20 01:00Z, 2025-11-20 01:30Z, 2025-11-21 01:00Z}'::timestamptz[]) as at;
+  `);
+  const port = await openPostgresTimeSeries(pool);
+  await port.maintain(nowMs, aRetention());
+  await port.write([aRow({ offset: 9, flags: ["late"], tsMs: Date.UTC(2025, 10, 20, 1, 45) })], { from: 0, to: 10 });
+  await port.refresh(nowMs);
+  const range = aRange({ fromMs: Date.UTC(2013, 0, 1) });
+  const made = await port.aggregated(range, "hour", { widthMs: 3_600_000, originMs: 0 });
+  expect(made.map(({ count, flagged }) => [count, flagged])).toEqual([
+    [1, 0],
+    [3, 1],
+    [1, 0],
+  ]);
+  expect(await port.metrics("pump-4")).toEqual(["temperature"]);
+});
+
 test("two processes may open the series at the same time", async () => {
   const { pool } = await openedPool();
   const opening = Array.from({ length: 4 }, () => openPostgresTimeSeries(pool));
@@ -104,14 +133,13 @@ async function opened() {
   return { pool, port: await openPostgresTimeSeries(pool) };
 }
 
-async function openedPool() {
+async function openedPool(closes = false) {
   const database = await testDatabase();
   const pool = openPool(database.url, { max: 4 });
-  return {
-    pool,
-    async close() {
-      await pool.end();
-      await database.close();
-    },
+  const close = async () => {
+    await pool.end();
+    await database.close();
   };
+  if (closes) onTestFinished(close);
+  return { pool, close };
 }

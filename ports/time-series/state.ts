@@ -7,6 +7,7 @@
  */
 import type { ClientBase, Pool } from "pg";
 import type { AggregateBorders } from "./late-rows.ts";
+import { earliestMs } from "./row-limits.ts";
 import { inTransaction } from "./sink-offsets.ts";
 
 export type SeriesState = AggregateBorders & {
@@ -19,9 +20,9 @@ export type SeriesState = AggregateBorders & {
 export const timestamp = (parameter: string) => `to_timestamp(${parameter}::double precision / 1000)`;
 export const epochMs = (time: string) => `round(date_part('epoch', ${time}) * 1000)`;
 
-/** Epoch ms within what PostgreSQL's calendar holds; nothing was measured before the year 1. */
+/** Epoch ms within what PostgreSQL's calendar holds. */
 export function time(atMs: number): number {
-  return Math.min(Math.max(atMs, -62_135_596_800_000), 8.64e15);
+  return Math.min(Math.max(atMs, earliestMs), 8.64e15);
 }
 
 const lock = (name: string) => `hashtextextended('doppel telemetry ${name}', 0)`;

@@ -8,6 +8,7 @@ import { deviation, merged } from "../../core/history/stats.ts";
 import { copyColumns } from "./copy-rows.ts";
 import { type AggregateBorders, type DirtyHour, type Gain, lateIn } from "./late-rows.ts";
 import { type Progress, RowsRefused, type SeriesRow } from "./port.ts";
+import { checkLimits, refusalOf } from "./row-limits.ts";
 import { aggregateNames } from "./schema.ts";
 import { inTransaction, moveProgress } from "./sink-offsets.ts";
 import { enterAsWriter, epochMs, timestamp } from "./state.ts";
@@ -28,8 +29,7 @@ export async function writeRows(
   rows: readonly SeriesRow[],
   progress: Progress,
 ): Promise<void> {
-  const wrong = rows.map(refusalOf).find((reason) => reason !== null);
-  if (wrong !== undefined) throw new RowsRefused(`A row of the batch is refused: ${wrong}.`);
+  checkLimits(rows, (reason) => new RowsRefused(reason));
   const attempt = (put: typeof putNew) =>
     inTransaction(pool, async (client) => {
       const borders = await enterAsWriter(client);
@@ -216,14 +216,7 @@ async function merge(client: ClientBase, table: string, gains: readonly Gain[]):
   );
 }
 
-/** The year 1: PostgreSQL's calendar begins earlier, but nothing was measured before. */
-const earliestMs = -62_135_596_800_000;
 const uniqueViolation = "23505";
-
-/** What no storage has to be asked for. */
-function refusalOf({ tsMs }: SeriesRow): string | null {
-  return tsMs >= earliestMs ? null : `its time is ${tsMs} ms after 1970, which is before the year 1`;
-}
 
 /** SQLSTATE classes 22 (data), 23 (constraints), 54 (limits): these rows will not be taken later either. */
 function isRefusal(error: unknown): boolean {

@@ -6,7 +6,7 @@ import { hasRow, trim } from "./partitions.ts";
 import type { TimeSeries } from "./port.ts";
 import { copyRows, seriesOn } from "./postgres.ts";
 import { dayMs, partitionName } from "./retention-days.ts";
-import { ensureSchema } from "./sink-offsets.ts";
+import { ensureSchema, inTransaction } from "./sink-offsets.ts";
 import { epochMs, stateIn, time, timestamp } from "./state.ts";
 import type { RowStore } from "./store-rows.ts";
 import { refreshTimescale } from "./timescale-refresh.ts";
@@ -28,13 +28,23 @@ export async function openTimescaleTimeSeries(
   await ensureSchema(pool, "timeseries", timescaleSchema(compressAfterMs));
   const late = { minute: "telemetry_minutes_late", hour: "telemetry_hours_late" };
   const withLate = { minute: "telemetry_minutes_with_late", hour: "telemetry_hours_with_late" };
+  const store: RowStore = {
+    async load(client, table, rows) {
+      await client.query(noLimit);
+      await load(client, table, rows);
+    },
+    mergeInto: late,
+  };
   return {
-    ...seriesOn(pool, { load, mergeInto: late }, withLate),
+    ...seriesOn(pool, store, withLate),
     refresh: (nowMs) => refreshTimescale(pool, settledBefore(nowMs)),
     // Chunks make themselves.
     maintain: (nowMs, retention) => expire(pool, expiryOf(pool), nowMs, retention),
   };
 }
+
+/** Late rows open compressed ones around them; TimescaleDB refuses that beyond 100,000 in a transaction. */
+const noLimit = "set local timescaledb.max_tuples_decompressed_per_dml_transaction = 0";
 
 type Chunk = { readonly from: number; readonly to: number };
 
@@ -51,6 +61,7 @@ function expiryOf(pool: Pool): Expiry {
   const inChunk = `ts >= ${timestamp("$1")} and ts < ${timestamp("$2")}`;
   return {
     refresh: (toMs) => refreshTimescale(pool, toMs),
+    beforeDelete: noLimit,
     async hasBefore(tsMs, arrivedMs) {
       for (const { from, to } of await chunksBefore(pool, tsMs))
         if (await hasRow(pool, "telemetry", `${inChunk} and received_at < ${timestamp("$3")}`, [from, to, arrivedMs]))
@@ -63,7 +74,10 @@ function expiryOf(pool: Pool): Expiry {
       for (const { from, to } of await chunksBefore(pool, tsMs)) {
         const values = [from, to, arrivedMs];
         if (await hasRow(pool, "telemetry", `${inChunk} and received_at >= ${timestamp("$3")}`, values)) {
-          await pool.query(`delete from telemetry where ${inChunk} and received_at < ${timestamp("$3")}`, values);
+          await inTransaction(pool, async (client) => {
+            await client.query(noLimit);
+            await client.query(`delete from telemetry where ${inChunk} and received_at < ${timestamp("$3")}`, values);
+          });
           continue;
         }
         await pool.query(
