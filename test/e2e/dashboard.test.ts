@@ -76,6 +76,74 @@ describe.skipIf(!there)("the dashboard", { timeout: 60_000 }, () => {
     for (const text of carriers) await page.getByText(text).first().waitFor();
     expect(failures).toEqual([]);
   });
+
+  test("shows two devices' history with its gap and its flags, near and far", async () => {
+    const nowMs = Date.now();
+    const startMs = nowMs - 3_600_000;
+    for (const [at, id] of ["kiln-1", "kiln-2"].entries()) {
+      // Every 2 s for an hour, silent for ten minutes in the middle; one reading is too hot for the default rules.
+      const messages = Array.from({ length: 1_800 }, (_, seq) => ({
+        ts: startMs + seq * 2_000,
+        readings: { temperature: seq === 1_500 ? 131.5 : 20 + at * 5 + Math.sin(seq / 60) },
+      })).filter(({ ts }) => ts < startMs + 1_500_000 || ts >= startMs + 2_100_000);
+      for (let from = 0; from < messages.length; from += 500)
+        await doppel.call("POST", `/v1/devices/${id}/telemetry`, messages.slice(from, from + 500));
+    }
+    await page.goto(`${doppel.httpUrl}/history?device=kiln-1&device=kiln-2&metric=temperature&last=2h`);
+    const legend = page.getByRole("table", { name: /^temperature/ });
+    for (const id of ["kiln-1", "kiln-2"]) {
+      const row = legend.getByRole("row").filter({ hasText: id });
+      // Rows come within a second or so, in steps: the page asks again by itself.
+      await row.getByRole("cell", { name: "1,500", exact: true }).waitFor();
+      await row.getByRole("cell", { name: /^1 \(/ }).waitFor();
+      await row.getByRole("cell", { name: /^1, 10/ }).waitFor();
+    }
+    await page.getByText(/averages with lowest and highest · 2 hours · 2 series/).waitFor();
+    expect(await inkOn(page)).toBeGreaterThan(200);
+
+    // The minute around the flagged reading: single readings, and the rule's name.
+    const [from, to] = [startMs + 2_970_000, startMs + 3_030_000].map((ms) => new Date(ms).toISOString());
+    await page.goto(`${doppel.httpUrl}/history?device=kiln-1&metric=temperature&from=${from}&to=${to}`);
+    await page.getByText("30 readings · 1 minute · 1 series · 1 flagged").waitFor();
+    const plot = (await page.locator(".u-over").boundingBox())!;
+    await page.mouse.move(plot.x + plot.width / 2, plot.y + 30);
+    await page.getByText("◆ flagged: temperature range").waitFor();
+    await page.mouse.down();
+    await page.mouse.move(plot.x + plot.width * 0.75, plot.y + 40, { steps: 4 });
+    await page.mouse.up();
+    await page.getByText(/^[78] readings · 15 seconds · 1 series/).waitFor();
+    await page.getByRole("button", { name: "Back" }).click();
+    await page.getByText("30 readings · 1 minute").waitFor();
+    expect(failures).toEqual([]);
+  });
+
+  test("lets a message in quarantine be corrected and sent again, once", async () => {
+    await doppel.call("POST", "/v1/devices/rover-1/telemetry", { readings: { speed: 3, latitude: 152.5 } });
+    await page.goto(`${doppel.httpUrl}/dead-letters?device=rover-1`);
+    const letters = page.getByRole("region", { name: "Refused messages" });
+    const listed = async () => {
+      await page.getByRole("button", { name: "Refresh" }).click();
+      return letters.getByText("latitude is 152.5").count();
+    };
+    await expect.poll(listed, { timeout: 30_000 }).toBe(1);
+    await letters.getByRole("button", { name: /^Inspect and send/ }).click();
+    const dialog = page.getByRole("dialog", { name: "Quarantined" });
+    const payload = dialog.getByRole("textbox", { name: "Payload" });
+    await payload.fill((await payload.inputValue()).replace("152.5", "52.5"));
+    await dialog.getByRole("button", { name: "Send corrected" }).click();
+    await dialog.getByText("1 accepted").waitFor();
+    await page.reload();
+    await letters.getByText("Sent again, corrected").waitFor();
+    const { items } = await doppel.call("GET", "/v1/dead-letters?device=rover-1");
+    expect(items).toHaveLength(1);
+    await doppel.call("POST", `/v1/dead-letters/${items[0].id}/resend`, {}, 409);
+    const { latest } = await doppel.call("GET", "/v1/devices/rover-1");
+    expect(latest.latitude).toMatchObject({ value: 52.5, count: 1 });
+    await page.goto(`${doppel.httpUrl}/quality?last=1h`);
+    const rules = page.getByRole("region", { name: "Broken rules" });
+    await rules.getByRole("row", { name: /latitude quarantined/ }).waitFor();
+    expect(failures).toEqual([]);
+  });
 });
 
 /** How many pixels of the chart are drawn. */
