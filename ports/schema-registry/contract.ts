@@ -16,7 +16,7 @@ export function schemaRegistryContract(name: string, open: () => Promise<OpenedR
     beforeAll(async () => {
       opened = await open();
       return opened.close;
-    });
+    }, 300_000); // the first time ever, a server is fetched
     const aSubject = () => `test-${randomUUID()}-value`;
 
     test("a schema has one id, whoever registers it and however it is spaced", async () => {

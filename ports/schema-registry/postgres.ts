@@ -105,7 +105,8 @@ async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => 
     return outcome;
   } catch (error) {
     await client.query("rollback").catch(() => {});
-    throw error;
+    if (error instanceof IncompatibleSchema) throw error;
+    return await ask(() => Promise.reject(error));
   } finally {
     client.release();
   }
@@ -115,8 +116,9 @@ async function ask<T>(question: () => Promise<T>): Promise<T> {
   try {
     return await question();
   } catch (cause) {
+    if (cause instanceof RegistryAway) throw cause;
     throw new RegistryAway(
-      `The schemas in PostgreSQL cannot be read: ${(cause as Error).message}. They are asked for again.`,
+      `The schemas in PostgreSQL cannot be reached: ${(cause as Error).message}. They are asked for again.`,
       { cause },
     );
   }
