@@ -13,7 +13,7 @@ import { orderOf, type ReadingColumns, taken } from "./columns.ts";
 export const schemaVersion = 1;
 
 /** Rows of a group. Fewer: more of the footer and worse compression; more: more is read for one device. */
-export const rowGroupRows = 20_000;
+export const rowGroupRows = 10_000;
 
 type Column = {
   readonly name: string;

@@ -35,7 +35,6 @@ type Footer = {
 type Columns = Map<string, unknown[]>;
 
 const valueColumns = ["device_id", "metric", "ts", "value", "value_bool", "value_text", "flags", "log_offset"];
-/** Read in one request when they lie together. */
 const compressors = { ZSTD: (input: Uint8Array) => zstdDecompressSync(input) };
 const parsers = { timestampFromMilliseconds: Number };
 /** Footers in memory, by their size in the file; parsed they take about ten times that. */

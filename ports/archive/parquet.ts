@@ -45,6 +45,8 @@ export async function openParquetArchive(
   const settings = { ...defaultCompaction, ...compaction };
   const parts = { store, catalogue, reader, settings };
   const noted = new LRUCache<string, true>({ max: knownSeries });
+  /** The lock of whoever merges, deletes, or adds outside of a log's order. */
+  const upkeep = `doppel ${name} upkeep`;
   let claimed: Promise<void> | null = null;
   let manifestState: string | null = null;
 
@@ -158,9 +160,9 @@ export async function openParquetArchive(
     write,
     async writeAgain(rows) {
       let added = 0;
-      // One at a time: two that look and then write would both write.
+      // One at a time: two that look and then write would both write, and what is deleted must not be found there.
       while (rows.length > 0) {
-        const done = await withAdvisoryLock(pool, `doppel ${name} again`, async () => {
+        const done = await withAdvisoryLock(pool, upkeep, async () => {
           added = await addAgain(rows);
         });
         if (done) break;
@@ -182,7 +184,7 @@ export async function openParquetArchive(
     async compact(nowMs) {
       let merged = 0;
       let deleted = 0;
-      await withAdvisoryLock(pool, `doppel ${name} compaction`, async () => {
+      await withAdvisoryLock(pool, upkeep, async () => {
         deleted = await deleteRemoved(parts, nowMs);
         merged = await mergeSmallFiles(parts, nowMs);
       });
