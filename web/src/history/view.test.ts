@@ -14,6 +14,7 @@ const views = fc
     range: fc.oneof(span, fixed, fc.constant({ kind: "all" as const })),
     zone: fc.constantFrom("local", "utc"),
     layout: fc.constantFrom("panels", "together"),
+    scale: fc.constantFrom("all", "unflagged"),
   })
   .map((view) => ({ ...view, hidden: view.devices.slice(0, 2).map((device) => `${device}/a&b=c/d`) }) as HistoryView);
 

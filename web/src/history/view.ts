@@ -8,6 +8,8 @@ export type HistoryView = {
   zone: Zone;
   /** A panel for each metric, or one for all: with two metrics, an axis on each side. */
   layout: "panels" | "together";
+  /** What the y axes hold: everything, or all but what is flagged. */
+  scale: "all" | "unflagged";
   /** Lines that are not drawn, by `lineKey`. */
   hidden: string[];
 };
@@ -32,6 +34,7 @@ export function readView(search: string): HistoryView {
     range: readRange(query),
     zone: query.get("zone") === "utc" ? "utc" : "local",
     layout: query.get("layout") === "together" ? "together" : "panels",
+    scale: query.get("scale") === "unflagged" ? "unflagged" : "all",
     hidden: distinct(query.getAll("hide")),
   };
 }
@@ -44,6 +47,7 @@ export function viewQuery(view: HistoryView): URLSearchParams {
   setRange(query, view.range);
   if (view.zone === "utc") query.set("zone", "utc");
   if (view.layout === "together") query.set("layout", "together");
+  if (view.scale === "unflagged") query.set("scale", "unflagged");
   for (const key of view.hidden) {
     if (view.devices.includes(key.slice(0, key.indexOf("/")))) query.append("hide", key);
   }

@@ -120,6 +120,8 @@ export function HistoryPage() {
             height={panels.length > 2 ? 190 : panels.length === 2 ? 230 : 340}
             onRange={toRange}
             onBack={back}
+            scale={view.scale}
+            onScale={(scale) => change({ scale })}
             onToggle={toggle}
           />
         ))}

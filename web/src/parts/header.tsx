@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { Link, useLocation } from "wouter-preact";
 import mark from "../mark.svg?url";
 import { nextTheme, theme } from "../theme.ts";
@@ -16,6 +17,11 @@ const themeNames = { system: "as the system", light: "light", dark: "dark" };
 
 export function Header() {
   const [path] = useLocation();
+  const nav = useRef<HTMLElement>(null);
+  // On a phone the pages do not all fit beside each other.
+  useEffect(() => {
+    nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [path]);
   return (
     <header class="top">
       <div class="top-in">
@@ -23,7 +29,7 @@ export function Header() {
           <img src={mark} alt="" width="24" height="24" />
           <span>Doppel</span>
         </Link>
-        <nav aria-label="Pages">
+        <nav ref={nav} aria-label="Pages">
           {places.map(({ href, name }) => {
             const here = href === "/" ? path === "/" : path.startsWith(href);
             return (

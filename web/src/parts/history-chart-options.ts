@@ -3,6 +3,7 @@ import { timeLabels, withAir } from "../chart-axes.ts";
 import { formatNumber } from "../format.ts";
 import { drawnAtMs } from "../history/columns.ts";
 import type { Line, Panel } from "../history/panel.ts";
+import { unflaggedExtent } from "../history/scale.ts";
 import type { Zone } from "../history/view.ts";
 import { colour } from "../theme.ts";
 
@@ -20,6 +21,8 @@ export function chartOptions(about: {
   height: number;
   panel: Panel;
   zone: Zone;
+  /** The lines shown, if the y axes are to leave out what is flagged of them. */
+  lines: () => readonly Line[] | null;
   onDraw: (drawing: uPlot) => void;
   onSelect: (drawing: uPlot) => void;
   onPointer: (drawing: uPlot) => void;
@@ -55,7 +58,11 @@ export function chartOptions(about: {
     series,
     bands,
     ...(zone === "utc" ? { tzDate: (seconds: number) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC") } : {}),
-    scales: { x: { time: true }, y: { range: withAir }, right: { range: withAir } },
+    scales: {
+      x: { time: true },
+      y: { range: (drawing, low, high) => yRange(drawing, about.lines(), "left", low, high) },
+      right: { range: (drawing, low, high) => yRange(drawing, about.lines(), "right", low, high) },
+    },
     axes: [
       { ...axis, values: timeLabels, size: 36, space: 74 },
       { ...axis, scale: "y", values, size: axisWidth },
@@ -115,6 +122,17 @@ export function drawFlags(drawing: uPlot, lines: readonly Line[]): void {
     }
   }
   ctx.restore();
+}
+
+function yRange(
+  drawing: uPlot,
+  lines: readonly Line[] | null,
+  axis: Line["axis"],
+  low: number | null,
+  high: number | null,
+): [number, number] {
+  const extent = lines && unflaggedExtent(lines, axis);
+  return extent ? withAir(drawing, extent.low, extent.high) : withAir(drawing, low, high);
 }
 
 /** Each reading has its dot where there is room for it. A point between two gaps has one anyway. */

@@ -28,6 +28,8 @@ export function HistoryChart(props: {
   stretch: Stretch;
   zone: Zone;
   height: number;
+  /** The y axes leave out what is flagged. */
+  unflagged?: boolean;
   summary: string;
   onRange: (range: ChartRange) => void;
   onBack: () => void;
@@ -53,6 +55,7 @@ export function HistoryChart(props: {
         height,
         panel: { ...newest.current.panel, lines: visible() },
         zone,
+        lines: () => (newest.current.unflagged ? visible() : null),
         onDraw: (drawing) => drawFlags(drawing, visible()),
         onSelect: (drawing) => {
           const { left, width: selected } = drawing.select;
@@ -91,7 +94,7 @@ export function HistoryChart(props: {
     if (!chart.current) return;
     chart.current.setData(dataOf(lines), false);
     chart.current.setScale("x", scaleOf(stretch));
-  }, [panel, stretch.fromMs, stretch.toMs]);
+  }, [panel, stretch.fromMs, stretch.toMs, props.unflagged]);
 
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -2,7 +2,7 @@ import type { ChartRange } from "../chart-range.ts";
 import { formatNumber } from "../format.ts";
 import type { Line, Panel } from "../history/panel.ts";
 import { summaryOf } from "../history/trace.ts";
-import type { Zone } from "../history/view.ts";
+import type { HistoryView, Zone } from "../history/view.ts";
 import { formatMoment, formatStretch } from "../history/zone.ts";
 import type { Stretch } from "../history/zoom.ts";
 import { HistoryChart } from "./history-chart.tsx";
@@ -16,12 +16,15 @@ export function HistoryPanel(props: {
   stretch: Stretch;
   zone: Zone;
   height: number;
+  scale: HistoryView["scale"];
+  onScale: (scale: HistoryView["scale"]) => void;
   onRange: (range: ChartRange) => void;
   onBack: () => void;
   onToggle: (key: string) => void;
 }) {
-  const { panel, stretch, zone, height, onRange, onBack, onToggle } = props;
+  const { panel, stretch, zone, height, scale, onScale, onRange, onBack, onToggle } = props;
   const numbers = panel.lines.some(({ trace }) => trace.points.length > 0);
+  const flagged = panel.lines.some(({ trace }) => trace.points.some((point) => point.flagged > 0));
   const texts = panel.lines.filter(({ trace }) => trace.texts.length > 0);
   return (
     <section class="panel history-panel" aria-label={panel.title}>
@@ -32,6 +35,16 @@ export function HistoryPanel(props: {
             {panel.axes.left} left, {panel.axes.right} right and dashed
           </span>
         )}
+        {flagged && (
+          <label class="check at-end scale-check">
+            <input
+              type="checkbox"
+              checked={scale === "unflagged"}
+              onChange={(event) => onScale(event.currentTarget.checked ? "unflagged" : "all")}
+            />
+            Scale without flagged
+          </label>
+        )}
       </header>
       {numbers ? (
         <HistoryChart
@@ -39,6 +52,7 @@ export function HistoryPanel(props: {
           stretch={stretch}
           zone={zone}
           height={height}
+          unflagged={scale === "unflagged"}
           summary={summary(panel, stretch, zone)}
           onRange={onRange}
           onBack={onBack}
