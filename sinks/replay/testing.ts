@@ -37,8 +37,12 @@ export function story(device: string, startMs: number, minutes: number): TwinRec
 }
 
 /** All stories as one sequence, by time. */
-export function fleetStory(startMs: number, minutes: number): { device: string; record: TwinRecord }[] {
-  return devices
+export function fleetStory(
+  startMs: number,
+  minutes: number,
+  of: readonly string[] = devices,
+): { device: string; record: TwinRecord }[] {
+  return of
     .flatMap((device) => story(device, startMs, minutes).map((record) => ({ device, record })))
     .sort((a, b) => a.record.atMs - b.record.atMs);
 }
