@@ -11,9 +11,9 @@ import { type EmbeddedHost, openEmbeddedHost } from "./actors/host/embedded.ts";
 import { meterHost } from "./actors/host/meter.ts";
 import type { TwinHost } from "./actors/host/port.ts";
 import { clusterOfOne } from "./apis/cluster-of-one.ts";
+import { openHistoryParts } from "./apis/history/open.ts";
 import { meterFleet } from "./apis/meter.ts";
 import { defaultApiConfig } from "./apis/parts.ts";
-import { openHistory } from "./apis/history/service.ts";
 import { openApi } from "./apis/server.ts";
 import type { Config } from "./config.ts";
 import { policyWith } from "./core/device/policy.ts";
@@ -29,13 +29,11 @@ import { openPostgresLog } from "./ports/event-log/postgres.ts";
 import { openPostgresFleetIndex } from "./ports/fleet-index/postgres.ts";
 import type { HealthProbe } from "./ports/http-health/routes.ts";
 import { openMetrics } from "./ports/metrics/prometheus.ts";
+import { storeSettingsOf } from "./ports/object-store/settings.ts";
 import { type Cluster, startCluster } from "./ports/postgres/cluster.ts";
 import { openPool } from "./ports/postgres/pool.ts";
-import { openPostgresQualityStats } from "./ports/quality-stats/postgres.ts";
-import { openPostgresResends } from "./ports/resends/postgres.ts";
+import { meterQuality } from "./ports/quality-stats/meter.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
-import { openMemoryQueryCache } from "./ports/query-cache/memory.ts";
-import { openPostgresTimeSeries } from "./ports/time-series/postgres.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
 import { sinksSettingsOf } from "./sinks/settings.ts";
 import { type Sinks, startSinks } from "./sinks/thread.ts";
@@ -93,10 +91,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     const log = await openPostgresLog(pool);
     closers.push(() => log.close());
     const store = await openPostgresTwinStore(pool);
-    const series = await openPostgresTimeSeries(pool);
     const fleet = await openPostgresFleetIndex(pool);
-    const quality = await openPostgresQualityStats(pool);
-    const resends = await openPostgresResends(pool);
     const retained = await openPostgresRetainedStore(pool);
     const credentials = await openPostgresCredentials(pool);
     const deviceTypes = await openPostgresDeviceTypes(pool);
@@ -107,7 +102,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
       graceMs: config.graceSeconds * 1000,
       restartGraceMs: config.restartGraceSeconds * 1000,
     });
-    const policies = await openPolicies(base, deviceTypes);
+    const policies = await openPolicies(base, deviceTypes, (message) => logger.warn(message));
     const startedAtMs = Date.now();
     const nodeId = `${Date.now().toString(36)}-${randomBytes(4).toString("hex")}`;
     const { openRegistry, requireCredentials } = safety(config);
@@ -117,6 +112,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
       now: Date.now,
       nodeId,
       policyOf: policies.of,
+      rulesOf: policies.rulesOf,
       openRegistry,
       flushMs: config.flushMs,
       checkpointMs: config.checkpointSeconds * 1000,
@@ -144,6 +140,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     host.onCommitted(() => sinks.signal(host.stats().committedOffset));
     sinks.signal(host.stats().committedOffset);
     meterFleet(metrics, fleet);
+    meterQuality(metrics, sinks.quality);
     metrics.labelledGauge("doppel_sink_lag_records", "Records of the log that a sink has not taken in", "sink", () =>
       Object.fromEntries(Object.entries(sinks.stats()).map(([name, { lag }]) => [name, lag])),
     );
@@ -172,17 +169,20 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     closers.push(() => listener.close());
     meterListener(metrics, listener.counts);
 
+    const place = archivePlace(config);
+    const { close: closeHistory, ...past } = await openHistoryParts(
+      pool,
+      { timeSeries: config.timeSeries, store: place === null ? null : storeSettingsOf(config, place), redisUrl: "" },
+      { fleet, log: logger },
+    );
+    closers.push(closeHistory);
     const dashboard = join(import.meta.dirname, "web", "dist");
     let httpPort = config.httpPort;
     const api = await openApi(
       {
         host: withPolicies(host, policies),
         fleet,
-        series,
-        exports: null,
-        history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
-        quality,
-        resends,
+        ...past,
         credentials,
         deviceTypes,
         endConnections: (principal, reason) => {
@@ -191,7 +191,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
         cluster: () =>
           clusterOfOne({
             ...{ host, startedAtMs, now: Date.now },
-            sinks: { timeseries: series, fleet },
+            sinks: { timeseries: past.series, fleet, quality: past.quality },
             id: nodeId,
             address: `http://${config.host}:${httpPort}`,
           }),

@@ -21,17 +21,14 @@ import { startHeartbeat } from "../ports/membership/heartbeat.ts";
 import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
-import { openPostgresQualityStats } from "../ports/quality-stats/postgres.ts";
-import { openMemoryQueryCache } from "../ports/query-cache/memory.ts";
+import { storeSettingsOf } from "../ports/object-store/settings.ts";
 import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
-import { openPostgresResends } from "../ports/resends/postgres.ts";
-import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { safetyOf } from "../role-config.ts";
 import { memberId, openRoleDownlink, openRolePool, roleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openClusterView } from "./distributed-cluster.ts";
-import { openHistory } from "./history/service.ts";
+import { openHistoryParts } from "./history/open.ts";
 import { openLiveFeed } from "./live-feed.ts";
 import { meterFleet } from "./meter.ts";
 import { defaultApiConfig } from "./parts.ts";
@@ -52,9 +49,13 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     const pool = openRolePool(config, id, logger);
     closers.add(() => pool.end());
     const fleet = await openPostgresFleetIndex(pool);
-    const quality = await openPostgresQualityStats(pool);
-    const resends = await openPostgresResends(pool);
-    const series = await openPostgresTimeSeries(pool);
+    const { timeSeries, archive, redisUrl } = config;
+    const { close: closeHistory, ...past } = await openHistoryParts(
+      pool,
+      { timeSeries, store: archive === "off" ? null : storeSettingsOf(config, archive), redisUrl },
+      { fleet, log: logger },
+    );
+    closers.add(closeHistory);
     const credentials = await openPostgresCredentials(pool);
     const deviceTypes = await openPostgresDeviceTypes(pool);
     const membership = await openPostgresMembership(pool);
@@ -128,9 +129,7 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     let ready = true;
     const api = await openApi(
       {
-        exports: null,
-        history: openHistory({ series, archive: null, fleet, cache: openMemoryQueryCache() }),
-        ...{ host, fleet, series, quality, resends, credentials, deviceTypes },
+        ...{ host, fleet, ...past, credentials, deviceTypes },
         publishFromApp: application.publishFromApp,
         endConnections: (principal, reason) => {
           if (principal.kind === "device") endDevice(principal.device, reason);

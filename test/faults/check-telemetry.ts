@@ -1,5 +1,4 @@
-import type { SeriesRow } from "../../ports/time-series/port.ts";
-import type { Facts, Logged, Stored, Violation } from "./facts.ts";
+import type { Facts, Logged, Stored, StoredRow, Violation } from "./facts.ts";
 import { type Journal, malformedKey, type SentTelemetry, telemetryKey } from "./journal.ts";
 
 /** Telemetry and dead letters: in the log, what was acknowledged, once, and nothing that nobody sent. */
@@ -71,7 +70,7 @@ function checkDeadLetters(journal: Journal, log: readonly Logged[]): Violation[]
 }
 
 /** Without a look at the log: `n` is a number that only one message has. */
-function checkRowsByMessage(journal: Journal, rows: readonly SeriesRow[]): Violation[] {
+function checkRowsByMessage(journal: Journal, rows: readonly StoredRow[]): Violation[] {
   const violations: Violation[] = [];
   const byNumber = new Map([...journal.telemetry.values()].map((sent) => [sent.readings.n, sent]));
   const found = new Map<number, number>();
@@ -97,9 +96,9 @@ function checkRowsByMessage(journal: Journal, rows: readonly SeriesRow[]): Viola
   return violations;
 }
 
-function checkRowsByLog(log: readonly Logged[], rows: readonly SeriesRow[], progress: number): Violation[] {
+function checkRowsByLog(log: readonly Logged[], rows: readonly StoredRow[], progress: number): Violation[] {
   const violations: Violation[] = [];
-  const found = new Map<string, SeriesRow>();
+  const found = new Map<string, StoredRow>();
   for (const row of rows) {
     const key = `${row.offset} ${row.metric}`;
     if (found.has(key))

@@ -5,10 +5,9 @@ import type { CommandSummary, DeviceEvent, FleetIndex } from "../../ports/fleet-
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
 import { startCluster } from "../../ports/postgres/cluster.ts";
 import { openPool } from "../../ports/postgres/pool.ts";
-import type { SeriesRow } from "../../ports/time-series/port.ts";
 import { openPostgresTimeSeries } from "../../ports/time-series/postgres.ts";
 import { openPostgresTwinStore } from "../../ports/twin-store/postgres.ts";
-import type { ApiAnswers, ApiTwin, Facts, Logged, Stored } from "./facts.ts";
+import type { ApiAnswers, ApiTwin, Facts, Logged, Stored, StoredRow } from "./facts.ts";
 import { get } from "./http.ts";
 
 export type Collected = Pick<Facts, "rows" | "progress" | "fleetCommands" | "fleetDeadLetters"> & Stored;
@@ -84,14 +83,14 @@ async function readStored(pool: Pool): Promise<Stored> {
 }
 
 /** Every row as it stands in the table, in no order: the port's queries would leave out what it must not hold. */
-export async function readRows(pool: Pool): Promise<SeriesRow[]> {
+export async function readRows(pool: Pool): Promise<StoredRow[]> {
   const { rows } = await pool.query({
     text: `select device_id, round(date_part('epoch', ts) * 1000), metric, value, value_bool, value_text, tags,
-      round(date_part('epoch', received_at) * 1000), log_offset from telemetry`,
+      round(date_part('epoch', received_at) * 1000), log_offset, flags from telemetry`,
     rowMode: "array",
   });
-  return rows.map(([device, tsMs, metric, number, bool, text, tags, receivedAtMs, offset]) => {
-    return { device, tsMs, metric, value: bool ?? text ?? number, tags, receivedAtMs, offset: Number(offset) };
+  return rows.map(([device, tsMs, metric, number, bool, text, tags, receivedAtMs, offset, flags]) => {
+    return { device, tsMs, metric, value: bool ?? text ?? number, tags, receivedAtMs, offset: Number(offset), flags };
   });
 }
 

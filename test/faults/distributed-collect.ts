@@ -6,10 +6,10 @@ import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
 import { openRecordReader, type RecordReader } from "../../ports/record-codec/codec.ts";
 import { type LoggedRecord, logTopics } from "../../ports/record-log/port.ts";
 import { postgresSchemaRegistry } from "../../ports/schema-registry/postgres.ts";
-import type { SeriesRow } from "../../ports/time-series/port.ts";
 import { openPostgresTwinState } from "../../ports/twin-state/postgres.ts";
 import type { DistributedFacts, KeptRecord } from "./check-distributed.ts";
 import { readCommands, readDeadLetters, readRows } from "./collect.ts";
+import type { StoredRow } from "./facts.ts";
 
 export type CollectedDistributed = Pick<
   DistributedFacts,
@@ -123,7 +123,7 @@ async function readEnds(kafka: Kafka): Promise<Map<string, { low: number; end: n
 }
 
 /** Rows name their record by its offset in its partition: here by its place in the log that was read. */
-function placed(rows: readonly SeriesRow[], log: readonly KeptRecord[]): SeriesRow[] {
+function placed(rows: readonly StoredRow[], log: readonly KeptRecord[]): StoredRow[] {
   const offsets = new Map<string, number>();
   for (const { place, placeOffset, device, offset } of log)
     if (place.startsWith("iot-telemetry/")) offsets.set(`${device} ${placeOffset}`, offset);

@@ -35,9 +35,12 @@ export type ApiAnswers = {
   readonly twins: ReadonlyMap<string, ApiTwin>;
 };
 
+/** What of a row the table of telemetry keeps. */
+export type StoredRow = Omit<SeriesRow, "type" | "region">;
+
 export type Facts = Stored & {
   readonly journal: Journal;
-  readonly rows: readonly SeriesRow[];
+  readonly rows: readonly StoredRow[];
   readonly progress: { readonly timeseries: number; readonly fleet: number };
   /** Everything logged before this moment was to be in the sinks. Epoch ms. */
   readonly sinksDueMs: number;
