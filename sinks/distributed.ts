@@ -86,7 +86,10 @@ export function openSinks(options: SinksOptions): RunningSinks {
   async function openWhenThere(): Promise<void> {
     for (let failures = 1; !stopping.signal.aborted; failures += 1) {
       try {
-        const targets = await (options.openTargets ?? openTargets)(pool, options, (rows) => quality.add(rows));
+        const targets = await (options.openTargets ?? openTargets)(pool, options, {
+          counted: (rows) => quality.add(rows),
+          tell: onTrouble,
+        });
         // Before the first row: they make the partitions of these days.
         await runFirstChores(targets, now);
         if (stopping.signal.aborted) return;
@@ -156,7 +159,7 @@ export function openSinks(options: SinksOptions): RunningSinks {
     ready: () => opened !== null && closing === null,
     probes: () => [
       { name: "database", check: () => databaseAnswers(pool) },
-      ...(opened === null ? [notOpened] : opened.sinks.map(({ sink }) => probeOf(sink))),
+      ...(opened === null ? [notOpened] : opened.sinks.map(probeOf)),
       ...(opened?.chores.probes ?? []),
     ],
     async lag() {
@@ -180,15 +183,17 @@ const notOpened: HealthProbe = {
   check: async () => ({ ok: false, detail: "tables and log are not open; the log says why" }),
 };
 
-function probeOf(sink: PartitionSink): HealthProbe {
+function probeOf({ target, sink }: OpenSink): HealthProbe {
   return {
     name: `sink ${sink.name}`,
     async check() {
       const places = [...sink.troubles().keys()];
       const { length } = places;
-      return length === 0
-        ? { ok: true }
-        : { ok: false, detail: `${length} partitions wait, ${places[0]} among them; the log says why` };
+      const breaker = target.breaker?.() ?? "closed";
+      if (length === 0 && breaker === "closed") return { ok: true };
+      const circuit = breaker === "closed" ? "" : `, the circuit to the database is ${breaker}`;
+      const which = length === 0 ? "no partition waits" : `${length} partitions wait, ${places[0]} among them`;
+      return { ok: false, detail: `${which}${circuit}; the log says why` };
     },
   };
 }

@@ -59,10 +59,13 @@ export function asRefresher<T>(
   work: (client: ClientBase, state: SeriesState) => Promise<T>,
 ): Promise<T | null> {
   return inTransaction(pool, async (client) => {
-    const { rows } = await client.query(`select pg_try_advisory_xact_lock(${lock("refresh")}) as mine`);
-    if (!rows[0].mine) return null;
-    const state = await client.query(readState);
-    return work(client, stateOf(state.rows[0]));
+    // A new day has no statistics yet, and PostgreSQL would rather read all of it than use BRIN.
+    const results = (await client.query(
+      `set local enable_seqscan = off; select pg_try_advisory_xact_lock(${lock("refresh")}) as mine; ${readState}`,
+    )) as unknown as { rows: Record<string, never>[] }[];
+    const [, locked, state] = results;
+    if (!locked!.rows[0]!.mine) return null;
+    return work(client, stateOf(state!.rows[0]!));
   });
 }
 
