@@ -68,7 +68,9 @@ export function openAnswering(parts: Parts): (asked: Asked) => Promise<Answer> {
   }
 
   async function byInterval(asked: Located, spec: IntervalSpec): Promise<Answer> {
-    const extent = await asked.extent();
+    const whole = { firstMs: asked.fromMs, lastMs: asked.toMs - 1 };
+    const fits = spec.kind === "even" && (asked.toMs - asked.fromMs) / spec.widthMs <= maxPoints;
+    const extent = fits ? whole : await asked.extent();
     const widthMs = spec.kind === "months" ? null : widthOf(spec);
     if (extent === null) return { ...nothing, widthMs };
     checkIntervals(spec, extent.firstMs, extent.lastMs);
@@ -80,7 +82,7 @@ export function openAnswering(parts: Parts): (asked: Asked) => Promise<Answer> {
     const about = {
       kind: "intervals" as const,
       widthMs,
-      sources: sourcesOf(sources.planOf(range, intervals, coverage)),
+      sources: found.length === 0 ? [] : sourcesOf(sources.planOf(range, intervals, coverage)),
       flagged: found.reduce((sum, { flagged }) => sum + flagged, 0),
     };
     if (found.length <= asked.maxPoints) return { ...about, buckets: found, downsampling: null };
@@ -157,9 +159,14 @@ export function openAnswering(parts: Parts): (asked: Asked) => Promise<Answer> {
       extent ??= extentOf(parts, asked, asked.coverage);
       return extent;
     };
-    return answer({ ...asked, extent: located });
+    // To find it costs more than a grid that is wider than it had to be saves.
+    const short = asked.toMs - asked.fromMs <= shortMs ? { firstMs: asked.fromMs, lastMs: asked.toMs - 1 } : null;
+    return answer({ ...asked, extent: async () => short ?? located() });
   };
 }
+
+/** Ranges up to this are taken as they are. */
+const shortMs = 8 * 86_400_000;
 
 const nothing = { kind: "intervals", widthMs: null, buckets: [], sources: [], flagged: 0, downsampling: null } as const;
 

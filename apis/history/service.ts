@@ -40,7 +40,7 @@ export type HistoryParts = {
 const tries = 3;
 /** Intervals of a stream per step. */
 const intervalsPerStep = 5_000;
-/** A stream may take long: what may be dropped meanwhile is read of the archive as well. */
+/** So much may be dropped while something is read: a stream, which may take long, reads it of the archive as well. */
 const streamMarginMs = 86_400_000;
 
 export function openHistory({ series, archive, fleet, cache, atOnce = 6 }: HistoryParts): History {
