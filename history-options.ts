@@ -27,7 +27,7 @@ export const archiveOptions = {
     "DOPPEL_ARCHIVE_RETENTION_DAYS",
     "0",
     whole(0, 36_500),
-    "how long files are kept, where the store can delete by age; 0: for ever",
+    "how long its files are kept; 0: for ever",
   ),
   s3Endpoint: option("DOPPEL_S3_ENDPOINT", "", orNothing(httpUrl), "S3 server that is not AWS's"),
   s3Region: option("AWS_REGION", "us-east-1", text, "region of the bucket"),

@@ -1,6 +1,7 @@
 /** Which sinks there are, as a list that both modes run: each opened over the same database. */
 import type { Pool } from "pg";
 import { openClickHouseAnalytics } from "../ports/analytics/clickhouse.ts";
+import { setArchiveLifecycle } from "../ports/archive/lifecycle.ts";
 import { openParquetArchive } from "../ports/archive/parquet.ts";
 import { openPostgresDeviceTypes } from "../ports/device-types/postgres.ts";
 import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
@@ -20,11 +21,17 @@ import { timeSeriesTarget } from "./timeseries/run.ts";
 
 const dayMs = 86_400_000;
 
-/** @param counted hears of figures of quality that were committed, for metrics */
+export type TargetListeners = {
+  /** Hears of figures of quality that were committed, for metrics. */
+  readonly counted?: (rows: readonly QualityRow[]) => void;
+  /** Hears what an operator should know. */
+  readonly tell?: (message: string) => void;
+};
+
 export async function openTargets(
   pool: Pool,
   settings: SinksSettings,
-  counted: (rows: readonly QualityRow[]) => void = () => {},
+  { counted = () => {}, tell = () => {} }: TargetListeners = {},
 ): Promise<readonly SinkTarget[]> {
   const { timeSeries: kind, compressAfterMs } = settings;
   const series = await openTimeSeries(pool, { kind, compressAfterMs });
@@ -41,13 +48,24 @@ export async function openTargets(
     timeSeriesTarget(series, { retention, deadLetters: await openPostgresSinkDeadLetters(pool) }),
     fleetTarget(fleet, settings),
     qualityTarget(stats, deviceTypes, { times, counted }),
-    ...(settings.archive === null ? [] : [await openArchive(pool, settings.archive)]),
+    ...(settings.archive === null ? [] : [await openArchive(pool, settings.archive, tell)]),
     ...(settings.clickhouseUrl === "" ? [] : [clickHouse(settings)]),
   ];
 }
 
-async function openArchive(pool: Pool, settings: ArchiveSettings): Promise<SinkTarget> {
+async function openArchive(
+  pool: Pool,
+  settings: ArchiveSettings,
+  tell: (message: string) => void,
+): Promise<SinkTarget> {
   const store = await openStore(settings);
+  // Besides what the sink deletes itself: not worth waiting for.
+  setArchiveLifecycle(store, settings.retentionDays).then(
+    (outcome) => {
+      if (outcome.kind === "unsupported" && settings.retentionDays !== null) tell(outcome.detail);
+    },
+    (error: Error) => tell(`the archive's lifecycle was not set: ${error.message}`),
+  );
   const archive = await openParquetArchive(pool, store);
   const target = archiveTarget(archive, settings);
   return {

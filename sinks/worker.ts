@@ -40,7 +40,10 @@ pool.on("connect", (client: PoolClient & { host?: string; processID?: number | n
 const log = openPostgresLogReader(pool);
 const twins = await openPostgresTwinStore(pool);
 const quality = new RunningTotals();
-const targets = await openTargets(pool, config, (rows) => quality.add(rows));
+const targets = await openTargets(pool, config, {
+  counted: (rows) => quality.add(rows),
+  tell: (message) => tell({ kind: "warning", message }),
+});
 // Before the first row: they make the partitions of these days.
 await runFirstChores(targets, Date.now);
 

@@ -30,6 +30,15 @@ describe.skipIf(!s3IsHere)("with a server", () => {
     return openS3Store(bucket, "a/prefix", options);
   });
 
+  test("on a server of one's own the first put makes the bucket", async () => {
+    const { bucket, ...options } = await aBucket();
+    const store = openS3Store(`${bucket}-new`, "a", options);
+    expect(await store.put("b", Buffer.from("c"))).toBe("stored");
+    expect(await store.put("b", Buffer.from("d"))).toBe("exists");
+    expect(Buffer.from(await store.get("b")).toString()).toBe("c");
+    await store.delete("b");
+  });
+
   test("a server without lifecycles is reported, with its own words", async () => {
     const { bucket, ...options } = await aBucket();
     const outcome = await openS3Store(bucket, "", options).setLifecycle("telemetry/", 400);
@@ -38,9 +47,7 @@ describe.skipIf(!s3IsHere)("with a server", () => {
 
   test("a missing bucket and a wrong key are told as what they are", async () => {
     const { bucket, ...options } = await aBucket();
-    await expect(openS3Store("no-such-bucket", "", options).put("a", new Uint8Array(1))).rejects.toThrow(
-      "Make the bucket.",
-    );
+    await expect(openS3Store("no-such-bucket", "", options).get("a")).rejects.toThrow("Make the bucket.");
     const credentials = { ...options.credentials, secretAccessKey: "wrong" };
     const refused = openS3Store(bucket, "", { ...options, credentials }).put("a", new Uint8Array(1));
     await expect(refused).rejects.toThrow("Check the access key");

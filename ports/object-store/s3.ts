@@ -2,9 +2,12 @@
  * Objects in a bucket of S3 or of a server that speaks like it. What fails for a moment is tried again, a few times and
  * for a bounded time; what still fails is `StoreAway`.
  *
+ * On a server of one's own (`endpoint`) the bucket is made by the first put.
+ *
  * A put whose answer was lost and that is tried again finds its own object: it says "exists", as O2 allows.
  */
 import {
+  CreateBucketCommand,
   DeleteObjectCommand,
   GetBucketLifecycleConfigurationCommand,
   GetObjectCommand,
@@ -55,6 +58,19 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options =
   });
   const named = (key: string) => ({ Bucket: bucket, Key: before + checkKey(key) });
 
+  /** A server of one's own begins without buckets; Amazon's have settings that are not ours to choose. */
+  async function inBucket<T>(send: () => Promise<T>): Promise<T> {
+    try {
+      return await send();
+    } catch (error) {
+      if (options.endpoint === undefined || (error as Error).name !== "NoSuchBucket") throw error;
+      await client.send(new CreateBucketCommand({ Bucket: bucket })).catch((failure: Error) => {
+        if (failure.name !== "BucketAlreadyOwnedByYou") throw failure; // by another process, in this moment
+      });
+      return await send();
+    }
+  }
+
   async function size(key: string): Promise<number | null> {
     try {
       return (await client.send(new HeadObjectCommand(named(key)))).ContentLength ?? 0;
@@ -97,7 +113,7 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options =
     place,
     async put(key, body) {
       try {
-        await client.send(new PutObjectCommand({ ...named(key), Body: body, IfNoneMatch: "*" }));
+        await inBucket(() => client.send(new PutObjectCommand({ ...named(key), Body: body, IfNoneMatch: "*" })));
         return "stored";
       } catch (error) {
         if (statusOf(error) === 412) return "exists";
@@ -107,7 +123,7 @@ export function openS3Store(bucket: string, prefix: string, options: S3Options =
       }
     },
     async replace(key, body) {
-      await client.send(new PutObjectCommand({ ...named(key), Body: body })).catch((error) => {
+      await inBucket(() => client.send(new PutObjectCommand({ ...named(key), Body: body }))).catch((error) => {
         throw away(place, `store ${key}`, error);
       });
     },
