@@ -166,7 +166,14 @@ export function serveQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     if (format !== "json" && asked.max_points === undefined && asked.downsample === undefined && !fits) {
       return (await streamed(c, query, format)) as never;
     }
-    const found = await history.query(query, AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(queryTimeoutMs)]));
+    const client = c.req.raw.signal;
+    const late = AbortSignal.timeout(queryTimeoutMs);
+    const found = await history.query(query, AbortSignal.any([client, late])).catch((error: unknown) => {
+      if (client.aborted) return null;
+      throw late.aborted ? tooLate() : error;
+    });
+    // Nobody reads it: a status for our own eyes, as nginx has it.
+    if (found === null) return new Response(null, { status: 499 }) as never;
     await checkKnown(query, found);
     if (format !== "json") {
       const { kind, batches } = batchesOf(found);
@@ -252,6 +259,14 @@ export function serveQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
       `None of these devices has ever sent a metric ${JSON.stringify(unknown)}. ${detail}`,
     );
   }
+}
+
+function tooLate(): Problem {
+  const seconds = queryTimeoutMs / 1_000;
+  return new Problem(
+    "unavailable",
+    `The query took more than ${seconds} s. Ask for fewer series, a wider interval or a shorter range; or make an export.`,
+  );
 }
 
 /** A range whose ends may be missing: until now, from a day before that. */
