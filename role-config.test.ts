@@ -107,13 +107,15 @@ test.each(everyRole)("the help of %s lists every variable that it reads, aligned
     .split("\n")
     .filter((line) => line.startsWith("  "));
   for (const [index, { name }] of roleVariables(role).entries()) expect(rows[index]).toContain(` ${name} `);
-  const columns = rows.map((row) => /^ {2}(--\S+( …)?)? +[A-Z_]+ +/.exec(row)?.[0].length);
+  const columns = rows.map((row) => /^ {2}(--\S+( …)?)? +[A-Z0-9_]+ +/.exec(row)?.[0].length);
   expect(new Set(columns).size).toBe(1);
 });
 
 test("the secrets are known as such", () => {
   const secrets = everyRole.flatMap(roleVariables).filter(({ secret }) => secret);
   expect([...new Set(secrets.map(({ name }) => name))].toSorted()).toEqual([
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
     "DOPPEL_AUTHN_SECRET",
     "EMQX_API_SECRET",
     "MQTT_PASSWORD",
