@@ -1,0 +1,70 @@
+/**
+ * Fault points of a sink: each beginning and each commit of a transaction, each statement outside of one, each call of its
+ * object store, each read of its log. The parts that a sink is given are wrapped here, at the edge; the sink knows
+ * nothing of it.
+ *
+ * F1 A process that is killed after a step and before the next one is the same as one that is killed before the next one,
+ *    so "before each step, and after the last" is between every two steps.
+ * F2 Within a transaction nothing is durable: a kill there is the same as one before its commit.
+ */
+import type { Pool, PoolClient } from "pg";
+import type { EventLogReader } from "../../../ports/event-log/port.ts";
+import type { ObjectStore } from "../../../ports/object-store/port.ts";
+
+/** "commit:3": before the third commit. */
+export type FaultPoint = string;
+
+/** Told of each step before it is made. What it gives is awaited first: a promise that never ends is a dead process. */
+export type Step = (name: string) => Promise<never> | undefined;
+
+/** Counts the steps; at the point it ends the process as kill -9 does. */
+export function stepsUntil(
+  point: FaultPoint | null,
+  kill: () => Promise<never>,
+): { step: Step; readonly taken: readonly FaultPoint[] } {
+  const counts = new Map<string, number>();
+  const taken: FaultPoint[] = [];
+  return {
+    taken,
+    step(name) {
+      const nth = (counts.get(name) ?? 0) + 1;
+      counts.set(name, nth);
+      taken.push(`${name}:${nth}`);
+      return `${name}:${nth}` === point ? kill() : undefined;
+    },
+  };
+}
+
+/** Before its first connection: each statement is a step, named by its first words (F2). */
+export function watchPool(pool: Pool, step: Step): void {
+  pool.on("connect", (client: PoolClient) => {
+    const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+    let within = false;
+    client.query = ((...args: unknown[]) => {
+      const [asked] = args;
+      const words = firstWords(typeof asked === "string" ? asked : ((asked as { text?: string }).text ?? ""));
+      const ends = words === "commit" || words === "rollback";
+      const dead = !within || ends ? step(words) : undefined;
+      if (words === "begin" || ends) within = !ends;
+      return dead ?? query(...args);
+    }) as PoolClient["query"];
+  });
+}
+
+export function watchStore(store: ObjectStore, step: Step): ObjectStore {
+  return new Proxy(store, {
+    get(target, name, receiver) {
+      const member: unknown = Reflect.get(target, name, receiver);
+      if (typeof member !== "function" || name === "close" || name === "list") return member;
+      return (...args: unknown[]) => step(`store ${String(name)}`) ?? member.apply(target, args);
+    },
+  });
+}
+
+export function watchLog(log: Pick<EventLogReader, "read">, step: Step): Pick<EventLogReader, "read"> {
+  return { read: (offset, atMost) => step("log read") ?? log.read(offset, atMost) };
+}
+
+function firstWords(sql: string): string {
+  return sql.replaceAll(/\s+/g, " ").trim().split(" ").slice(0, 4).join(" ").replaceAll(":", "");
+}
