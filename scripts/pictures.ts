@@ -1,5 +1,5 @@
 /**
- * `node scripts/pictures.ts`: the pictures of the README, taken of a Doppel of its own with a demo fleet, on free ports
+ * `node scripts/pictures.ts [name …]`: the pictures of the README, taken of a Doppel of its own with a demo fleet, on free ports
  * and a folder that is removed afterwards. Needs Chromium (Debian's package `chromium`, or CHROMIUM=/path/to/it).
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
@@ -9,19 +9,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Browser, chromium } from "playwright-core";
-import { simulatedFleet } from "../simulator/fleet.ts";
+import { type SimulatedDevice, simulatedFleet } from "../simulator/fleet.ts";
 import { seeded } from "../simulator/random.ts";
 import { readingsAt } from "../simulator/signals.ts";
 
 /** How long the demo fleet measures before the first picture: the charts and the map have something to show then. */
 const settleMs = 75_000;
 const devices = 300;
+/** The page of quality shows what came since then: it is taken last, when there is a chart of it. */
+const qualityMs = 480_000;
+const hourMs = 3_600_000;
 const root = join(import.meta.dirname, "..");
 const pictures = join(root, "docs", "pictures");
-/** As the demo makes it: the first device that measures a climate and does not sleep. */
-const shown = simulatedFleet(devices, "demo-", 1, 0.1, Date.now()).find(
+/** Those to take; all of them where none is named. */
+const named = process.argv.slice(2);
+/** As the demo makes them: the first devices that measure a climate and do not sleep. */
+const [shown, other] = simulatedFleet(devices, "demo-", 1, 0.1, Date.now()).filter(
   ({ profile, sleeper }) => profile.kind === "climate" && !sleeper,
-)!;
+) as [SimulatedDevice, SimulatedDevice];
 
 const folder = mkdtempSync(join(tmpdir(), "doppel-pictures-"));
 spawnSync(process.execPath, [join(root, "scripts", "prepare.mjs"), "start"], { stdio: "inherit" });
@@ -44,7 +49,9 @@ try {
   const url = await dashboardOf(doppel);
   process.stdout.write(`${url}: waiting ${settleMs / 1_000} s for the demo fleet …\n`);
   await tellDevice(url);
-  await recallHour(url);
+  await recallDay(url);
+  const recalledMs = Date.now();
+  const misbehaving = setInterval(() => misbehave(url), 9_000);
   await delay(settleMs);
   const args = ["--no-sandbox", "--disable-gpu", "--hide-scrollbars"];
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
@@ -59,8 +66,21 @@ try {
       height: 1_240,
       press: /^temperature/,
     });
+    const both = `device=${shown.id}&device=${other.id}&metric=temperature&metric=humidity`;
+    await take(browser, {
+      name: "history",
+      url: `${url}history?${both}`,
+      colours: "light",
+      height: 1_090,
+      point: 0.47,
+    });
     await take(browser, { name: "phone", url, colours: "light", width: 390, height: 844, density: 2 });
+    if (isWanted("quality")) await delay(Math.max(0, recalledMs + qualityMs - Date.now()));
+    const from = new Date(recalledMs + 60_000).toISOString();
+    const quality = `${url}quality?from=${from}&to=${new Date().toISOString()}`;
+    await take(browser, { name: "quality", url: quality, colours: "dark", height: 1_120 });
   } finally {
+    clearInterval(misbehaving);
     await browser.close();
   }
 } finally {
@@ -93,15 +113,28 @@ async function tellDevice(url: string): Promise<void> {
   await send("POST", `${url}v1/devices/${shown.id}/commands`, { name: "selftest" });
 }
 
-/** The hour before the start, as the device would have measured it: it comes late, as from a device with a memory. */
-async function recallHour(url: string): Promise<void> {
-  const random = seeded(1, "recall");
+/**
+ * The day before the start, as the devices would have measured it: it comes late, as from devices with a memory. One was
+ * silent for a while, and a few readings cannot be true.
+ */
+async function recallDay(url: string): Promise<void> {
   const now = Date.now();
-  const messages = Array.from({ length: 720 }, (_, index) => {
-    const ts = now - 3_600_000 + index * 5_000;
-    return { ts, readings: readingsAt(shown.profile, { unit: "C" }, ts, random) };
-  });
-  await send("POST", `${url}v1/devices/${shown.id}/telemetry`, messages);
+  for (const [at, device] of [shown, other].entries()) {
+    const random = seeded(1, `recall ${device.id}`);
+    const messages = Array.from({ length: 8_640 }, (_, index) => {
+      const ts = now - 24 * hourMs + index * 10_000;
+      const readings = readingsAt(device.profile, { unit: "C" }, ts, random);
+      return { ts, readings: index % 2_600 === 1_900 + at * 400 ? { ...readings, humidity: 104 } : readings };
+    }).filter(({ ts }) => at === 0 || ts < now - 9 * hourMs || ts > now - 7 * hourMs);
+    for (let from = 0; from < messages.length; from += 500)
+      await send("POST", `${url}v1/devices/${device.id}/telemetry`, messages.slice(from, from + 500));
+  }
+}
+
+/** Something for the page of quality: air that holds more water than it can, and a place that is none. */
+function misbehave(url: string): void {
+  const readings = Math.random() < 0.6 ? { humidity: 104 } : { temperature: 21, latitude: 152.52 };
+  send("POST", `${url}v1/devices/${other.id}/telemetry`, { readings }).catch(() => {}); // a picture more or less
 }
 
 async function send(method: string, url: string, body: unknown): Promise<void> {
@@ -119,9 +152,16 @@ type Picture = {
   readonly density?: number;
   /** A button to press first. */
   readonly press?: RegExp;
+  /** Where along the first chart the pointer rests, 0 to 1. */
+  readonly point?: number;
 };
 
+function isWanted(name: string): boolean {
+  return named.length === 0 || named.includes(name);
+}
+
 async function take(browser: Browser, picture: Picture): Promise<void> {
+  if (!isWanted(picture.name)) return;
   const { name, url, colours, width = 1_280, height = 860, density = 1 } = picture;
   const context = await browser.newContext({
     viewport: { width, height },
@@ -135,6 +175,11 @@ async function take(browser: Browser, picture: Picture): Promise<void> {
   await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
   if (picture.press !== undefined) await page.getByRole("button", { name: picture.press }).click();
   await delay(15_000); // live messages come in, the charts are drawn
+  if (picture.point !== undefined) {
+    const plot = (await page.locator(".u-over").first().boundingBox())!;
+    await page.mouse.move(plot.x + plot.width * picture.point, plot.y + plot.height / 3);
+    await delay(300);
+  }
   const path = join(pictures, `${name}.png`);
   await page.screenshot({ path });
   await context.close();

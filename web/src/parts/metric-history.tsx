@@ -36,9 +36,7 @@ export function MetricHistory(props: { device: string; metric: string; latest: L
       <header>
         <h2>{formatWords(metric)}</h2>
         <span class="quiet">{data && !empty ? resolution(data) : ""}</span>
-        <Link class="quiet-link" href={historyHref({ devices: [device], metrics: [metric], range })}>
-          In history
-        </Link>
+        <Link href={historyHref({ devices: [device], metrics: [metric], range })}>In history</Link>
         <RangePicker range={range} shown={shown} onChange={setRange} />
       </header>
       {history.problem && <ProblemBox problem={history.problem} onRetry={history.reload} />}
