@@ -93,6 +93,7 @@ function environmentOf(settings: Settings): Record<string, string> {
     DOPPEL_REGISTRY: settings.registry,
     DOPPEL_REQUIRE_CREDENTIALS: settings.requireCredentials,
     DOPPEL_LOG_LEVEL: settings.logLevel,
+    DOPPEL_ARCHIVE_ROWS: settings.archiveRows,
   };
   return Object.fromEntries(
     Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),

@@ -1,4 +1,7 @@
 /** The embedded system in this process, on free ports and a fresh database. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Writable } from "node:stream";
 import { pino } from "pino";
 import { type Config, readConfig } from "../config.ts";
@@ -10,6 +13,7 @@ const errorLevel = 50;
 
 export async function startEmbedded(settings: Settings): Promise<TestSystem> {
   const database = await testDatabase();
+  const archive = mkdtempSync(join(tmpdir(), "doppel-archive-"));
   const config: Config = {
     ...defaults(),
     host: "127.0.0.1",
@@ -17,6 +21,7 @@ export async function startEmbedded(settings: Settings): Promise<TestSystem> {
     mqttWsPort: 0,
     httpPort: 0,
     databaseUrl: database.url,
+    archive,
     checkpointSeconds: 1,
     ...settings,
   };
@@ -56,6 +61,7 @@ export async function startEmbedded(settings: Settings): Promise<TestSystem> {
     async close() {
       await running.close();
       await database.close();
+      rmSync(archive, { recursive: true, force: true });
     },
   };
 }

@@ -21,6 +21,7 @@ export type Settings = Partial<
     | "requireCredentials"
     | "logLevel"
     | "maxPacketBytes"
+    | "archiveRows"
   >
 >;
 
