@@ -1,6 +1,5 @@
 /** Which sinks there are, as a list that both modes run: each opened over the same database. */
 import type { Pool } from "pg";
-import { openClickHouseAnalytics } from "../ports/analytics/clickhouse.ts";
 import { setArchiveLifecycle } from "../ports/archive/lifecycle.ts";
 import { openParquetArchive } from "../ports/archive/parquet.ts";
 import { openPostgresDeviceTypes } from "../ports/device-types/postgres.ts";
@@ -87,6 +86,8 @@ function clickHouse({
 }: SinksSettings): SinkTarget {
   const keepAggregatesMs = { minute: minuteRetentionMs, hour: hourRetentionMs };
   return openedWhenAsked({ name: "clickhouse", topics: ["iot-telemetry"] }, async () => {
+    // The client is loaded where it is needed.
+    const { openClickHouseAnalytics } = await import("../ports/analytics/clickhouse.ts");
     const analytics = await openClickHouseAnalytics({
       ...{ url: clickhouseUrl, keepMs: telemetryRetentionMs, keepAggregatesMs },
     });

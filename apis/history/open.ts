@@ -7,7 +7,7 @@ import type { FleetIndex } from "../../ports/fleet-index/port.ts";
 import { openStore, type StoreSettings } from "../../ports/object-store/settings.ts";
 import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts";
 import { openMemoryQueryCache } from "../../ports/query-cache/memory.ts";
-import { openRedisQueryCache } from "../../ports/query-cache/redis.ts";
+import type { QueryCache } from "../../ports/query-cache/port.ts";
 import { openPostgresResends } from "../../ports/resends/postgres.ts";
 import { openTimeSeries, type TimeSeriesChoice } from "../../ports/time-series/open.ts";
 import { openExportRunner } from "../exports/runner.ts";
@@ -40,7 +40,7 @@ export async function openHistoryParts(
     const series = await openTimeSeries(pool, { kind: timeSeries });
     const quality = await openPostgresQualityStats(pool);
     const resends = await openPostgresResends(pool);
-    const cache = redisUrl === "" ? openMemoryQueryCache() : await openRedisQueryCache({ url: redisUrl });
+    const cache = redisUrl === "" ? openMemoryQueryCache() : await redisCache(redisUrl);
     closers.push(() => cache.close());
     if (store === null) {
       const history = openHistory({ series, archive: null, fleet, cache });
@@ -61,4 +61,10 @@ export async function openHistoryParts(
     await closing();
     throw error;
   }
+}
+
+/** The client is loaded where there is a Redis. */
+async function redisCache(url: string): Promise<QueryCache> {
+  const { openRedisQueryCache } = await import("../../ports/query-cache/redis.ts");
+  return openRedisQueryCache({ url });
 }

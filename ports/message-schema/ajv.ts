@@ -1,6 +1,6 @@
-import { Ajv, type ErrorObject, type Options, type ValidateFunction } from "ajv";
-import { Ajv2020 } from "ajv/dist/2020.js";
-import formatsPlugin from "ajv-formats";
+import { createRequire } from "node:module";
+import type { Ajv, ErrorObject, Options, ValidateFunction } from "ajv";
+import type { FormatsPlugin } from "ajv-formats";
 import { isJsonObject, type Json, type JsonObject } from "../../core/json.ts";
 import type { SchemaProblem } from "../../core/quality/compiled-rules.ts";
 import { schemaDifferences } from "./compatibility.ts";
@@ -17,9 +17,12 @@ export const messageSchemas: MessageSchemas = {
 /** Of one message; the rest is not told. */
 const mostProblems = 5;
 
+// Loaded with the first schema: a system without any starts sooner.
+const require = createRequire(import.meta.url);
 const drafts: Record<string, () => Ajv> = {
-  "https://json-schema.org/draft/2020-12/schema": () => new Ajv2020(options),
-  "http://json-schema.org/draft-07/schema": () => new Ajv(options),
+  "https://json-schema.org/draft/2020-12/schema": () =>
+    new (require("ajv/dist/2020.js") as typeof import("ajv/dist/2020.js")).Ajv2020(options),
+  "http://json-schema.org/draft-07/schema": () => new (require("ajv") as typeof import("ajv")).Ajv(options),
 };
 
 function compile(value: unknown): CompiledSchema {
@@ -59,7 +62,8 @@ function compilerOf(draft: string): Ajv {
   let compiler = compilers.get(draft);
   if (compiler === undefined || compiler.used >= mostUses) {
     const ajv = drafts[draft]!();
-    formatsPlugin.default(ajv, { mode: "fast", formats: [...formats] });
+    const { default: addFormats } = require("ajv-formats") as { default: FormatsPlugin };
+    addFormats(ajv, { mode: "fast", formats: [...formats] });
     compiler = { ajv, used: 0 };
     compilers.set(draft, compiler);
   }

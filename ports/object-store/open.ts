@@ -1,6 +1,6 @@
 import { openFolderStore } from "./folder.ts";
 import type { ObjectStore } from "./port.ts";
-import { openS3Store, type S3Options } from "./s3.ts";
+import type { S3Options } from "./s3.ts";
 
 /** The place is written wrongly. */
 export class PlaceUnreadable extends Error {
@@ -17,5 +17,7 @@ export async function openObjectStore(place: string, options: S3Options = {}): P
   if (bucket === undefined) {
     throw new PlaceUnreadable(`"${place}" is no place for objects. Give s3://bucket/prefix, or a folder.`);
   }
+  // The SDK takes longer to load than all else of a start: only where there is a bucket.
+  const { openS3Store } = await import("./s3.ts");
   return openS3Store(bucket, prefix, options);
 }

@@ -1,8 +1,6 @@
 /** In which formats the history goes out, and which one a request asks for. */
 import type { HistoryBatch } from "../query.ts";
-import { arrow } from "./arrow.ts";
 import { csv, ndjson } from "./lines.ts";
-import { parquet } from "./parquet.ts";
 import type { TableKind } from "./table.ts";
 
 export const formats = ["json", "ndjson", "csv", "arrow", "parquet"] as const;
@@ -26,7 +24,19 @@ const alsoKnown: Readonly<Record<string, Format>> = {
 };
 
 type Encoder = (batches: AsyncIterable<HistoryBatch>, table: TableKind) => AsyncIterable<Uint8Array>;
-const encoders: Readonly<Record<TableFormat, Encoder>> = { ndjson, csv, arrow, parquet };
+const encoders: Readonly<Record<TableFormat, Encoder>> = {
+  ndjson,
+  csv,
+  // Their libraries take as long to load as the rest of the API: when they are first asked for.
+  async *arrow(batches, table) {
+    const { arrow } = await import("./arrow.ts");
+    yield* arrow(batches, table);
+  },
+  async *parquet(batches, table) {
+    const { parquet } = await import("./parquet.ts");
+    yield* parquet(batches, table);
+  },
+};
 
 /** Encodes as the batches come. */
 export function encoded(
