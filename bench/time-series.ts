@@ -14,10 +14,11 @@ import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
+import { bucketGrid } from "../core/history/buckets.ts";
 import { startCluster } from "../ports/postgres/cluster.ts";
 import { openPool } from "../ports/postgres/pool.ts";
 import { copyColumns } from "../ports/time-series/copy-rows.ts";
-import type { SeriesRow, TimeSeries } from "../ports/time-series/port.ts";
+import type { SeriesRange, SeriesRow, TimeSeries } from "../ports/time-series/port.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { familyCpuSecondsOf, parentOf } from "./processes.ts";
 
@@ -177,14 +178,15 @@ async function measureQueries(series: TimeSeries): Promise<Record<string, { p50:
   await fill(10, 50, "usual");
   await pool.query("vacuum analyze telemetry");
   const week = { device: "busy1", metric: "temperature", fromMs: nowMs - 7 * day, toMs: nowMs };
+  const buckets = (range: SeriesRange, atMost: number) => () =>
+    series.buckets(range, bucketGrid(range.fromMs, range.toMs - 1, atMost));
+  const lately = (lengthMs: number) => ({ ...week, fromMs: nowMs - lengthMs });
   return {
-    "604,800 readings in 1,000 points": await timed(() => series.query({ ...week, maxPoints: 1_000 })),
-    "604,800 readings in 10,000 points": await timed(() => series.query({ ...week, maxPoints: 10_000 })),
-    "60,480 readings in 1,000 points": await timed(() => series.query({ ...week, device: "usual1", maxPoints: 1_000 })),
-    "9,990 raw": await timed(() => series.query({ ...week, fromMs: nowMs - 9_990_000, maxPoints: 10_000 })),
-    "the last hour in 500 points": await timed(() =>
-      series.query({ ...week, fromMs: nowMs - 3_600_000, maxPoints: 500 }),
-    ),
+    "604,800 readings in 1,000 points": await timed(buckets(week, 1_000)),
+    "604,800 readings in 10,000 points": await timed(buckets(week, 10_000)),
+    "60,480 readings in 1,000 points": await timed(buckets({ ...week, device: "usual1" }, 1_000)),
+    "9,990 raw": await timed(() => series.readings(lately(9_990_000), 10_000)),
+    "the last hour in 500 points": await timed(buckets(lately(3_600_000), 500)),
     metrics: await timed(() => series.metrics("busy1")),
   };
 }

@@ -132,6 +132,6 @@ function entry(value: number): LogEntry {
 }
 
 async function values(series: TimeSeries) {
-  const query = { device: "pump-4", metric: "count", fromMs: 0, toMs: noonMs * 2, maxPoints: 10_000 };
-  return (await series.query(query)).points.map((point) => "value" in point && point.value);
+  const range = { device: "pump-4", metric: "count", fromMs: 0, toMs: noonMs * 2 };
+  return (await series.readings(range, 10_000)).map(({ value }) => value);
 }

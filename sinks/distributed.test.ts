@@ -8,6 +8,7 @@ import { openPool } from "../ports/postgres/pool.ts";
 import { testDatabase } from "../ports/postgres/testing.ts";
 import { type MemoryRecordLog, openMemoryRecordLog } from "../ports/record-log/memory.ts";
 import type { LogBatch, RecordSource } from "../ports/record-log/port.ts";
+import { pointsOf } from "../ports/time-series/contract.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { openSinks, type RunningSinks, type SinksOptions } from "./distributed.ts";
 import { sinksSettings } from "./testing.ts";
@@ -235,9 +236,9 @@ async function opened() {
       const series = await openPostgresTimeSeries(pool);
       const fleet = await openPostgresFleetIndex(pool);
       for (const device of devices) {
-        const query = { device, metric: "count", fromMs: startMs, toMs: startMs + day, maxPoints: 1_000 };
+        const range = { device, metric: "count", fromMs: startMs, toMs: startMs + day };
         const points = Array.from({ length: rounds }, (_, count) => ({ tsMs: startMs + count * 1_000, value: count }));
-        expect((await series.query(query)).points).toEqual(points);
+        expect(await pointsOf(series, range)).toEqual(points);
         const events = await fleet.events({ device }, { cursor: null, limit: 100 });
         const letters = rounds > 10 ? ["deadLettered", "deadLettered"] : ["deadLettered"];
         expect(events.items.map(({ record }) => record.kind)).toEqual([...letters, "presence", "registered"]);

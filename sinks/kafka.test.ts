@@ -8,6 +8,7 @@ import { openKafkaPublisher } from "../ports/record-log/kafka-publisher.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import type { PublishableRecord } from "../ports/record-log/port.ts";
 import { ensureTopics } from "../ports/record-log/topics.ts";
+import { pointsOf } from "../ports/time-series/contract.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { openSinks, type RunningSinks } from "./distributed.ts";
 import { sinksSettings } from "./testing.ts";
@@ -47,9 +48,9 @@ describe.skipIf(!kafkaIsHere)("sinks of Kafka", { timeout: 120_000 }, () => {
     const series = await openPostgresTimeSeries(pool);
     const fleet = await openPostgresFleetIndex(pool);
     for (const device of devices) {
-      const query = { device, metric: "count", fromMs: startMs, toMs: startMs + dayMs, maxPoints: 1_000 };
+      const range = { device, metric: "count", fromMs: startMs, toMs: startMs + dayMs };
       const points = Array.from({ length: 100 }, (_, count) => ({ tsMs: startMs + count * 1_000, value: count }));
-      expect((await series.query(query)).points).toEqual(points);
+      expect(await pointsOf(series, range)).toEqual(points);
       expect(await fleet.device(device)).toMatchObject({ lastSeenMs: startMs + 99_000 });
     }
     expect(await fleet.deadLetterCounts()).toEqual({ "not-utf8": 5 * devices.length });

@@ -4,6 +4,7 @@ import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
 import { deadLettered, registered, telemetry } from "../ports/fleet-index/testing.ts";
 import { openPool } from "../ports/postgres/pool.ts";
 import { testDatabase } from "../ports/postgres/testing.ts";
+import { pointsOf } from "../ports/time-series/contract.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { sinksSettings } from "./testing.ts";
 import { startSinks } from "./thread.ts";
@@ -41,8 +42,8 @@ test("what is committed to the log is in the time series and the fleet index soo
   await second.stop();
 
   const series = await openPostgresTimeSeries(pool);
-  const query = { device: "pump-4", metric: "count", fromMs: nowMs, toMs: nowMs + 1_000, maxPoints: 1_000 };
-  const { points } = await series.query(query);
+  const range = { device: "pump-4", metric: "count", fromMs: nowMs, toMs: nowMs + 1_000 };
+  const points = await pointsOf(series, range);
   expect(points).toEqual(Array.from({ length: 300 }, (_, count) => ({ tsMs: nowMs + count, value: count })));
   const fleet = await openPostgresFleetIndex(pool);
   expect(await fleet.deadLetterCounts()).toEqual({ "not-utf8": 1 });

@@ -9,7 +9,7 @@
  * few parts, and copies of a row are always in the same one. An aggregate is of the readings of one bucket that arrived in
  * one week: a late one makes a part of its own, and no older reading has to be there still. Who reads adds the parts up.
  */
-import type { Resolution } from "../time-series/port.ts";
+import type { Resolution } from "../../core/history/coverage.ts";
 import type { AnalyticsRetention } from "./port.ts";
 
 export const aggregateTable: Readonly<Record<Resolution, string>> = {

@@ -5,8 +5,9 @@
 import { createHash } from "node:crypto";
 import { type ClickHouseClient, ClickHouseLogLevel, type ClickHouseSettings, createClient } from "@clickhouse/client";
 import { type BucketGrid, bucketStart } from "../../core/history/buckets.ts";
+import { type Resolution, resolutionMs } from "../../core/history/coverage.ts";
 import { merged, type StatsBucket } from "../../core/history/stats.ts";
-import { type Resolution, resolutionMs, type SeriesRange, type SeriesRow, StaleProgress } from "../time-series/port.ts";
+import { type SeriesRange, type SeriesRow, StaleProgress } from "../time-series/port.ts";
 import { storableText } from "../time-series/storable-text.ts";
 import { aggregateTable, clickHouseTables, retentionChanges } from "./clickhouse-schema.ts";
 import { type Analytics, AnalyticsAway, type AnalyticsRetention } from "./port.ts";

@@ -1,6 +1,7 @@
 import { bucketStart } from "../../core/history/buckets.ts";
+import { type Resolution, resolutionMs } from "../../core/history/coverage.ts";
 import { merged, type StatsBucket, statsOf } from "../../core/history/stats.ts";
-import { type Resolution, resolutionMs, type SeriesRange, type SeriesRow, StaleProgress } from "../time-series/port.ts";
+import { type SeriesRange, type SeriesRow, StaleProgress } from "../time-series/port.ts";
 import type { Analytics } from "./port.ts";
 
 /** The analytics as a map: for tests. */

@@ -1,6 +1,7 @@
 import type { BucketGrid } from "../../core/history/buckets.ts";
+import type { Resolution } from "../../core/history/coverage.ts";
 import type { StatsBucket } from "../../core/history/stats.ts";
-import type { Progress, Resolution, SeriesRange, SeriesReading, SeriesRow } from "../time-series/port.ts";
+import type { Progress, SeriesRange, SeriesReading, SeriesRow } from "../time-series/port.ts";
 
 /** How long readings and aggregates are kept after their arrival, ms; null: as long as there is room. */
 export type AnalyticsRetention = {

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { bucketStart } from "../../core/history/buckets.ts";
+import { type Resolution, resolutionMs } from "../../core/history/coverage.ts";
 import { deviation, merged, type StatsBucket, statsOf } from "../../core/history/stats.ts";
 import { aRange, aRetention, aRow, type Opened } from "./contract.ts";
-import { type Resolution, resolutionMs, type SeriesRow, type TimeSeries } from "./port.ts";
+import type { SeriesRow, TimeSeries } from "./port.ts";
 
 const { minute, hour } = resolutionMs;
 const day = 24 * hour;

@@ -1,15 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { bucketStart } from "../../core/history/buckets.ts";
+import { bucketGrid, bucketStart } from "../../core/history/buckets.ts";
 import { aggregatesContract, withoutMinusZero } from "./aggregates-contract.ts";
-import {
-  type SeriesQuery,
-  type SeriesRange,
-  type SeriesRetention,
-  type SeriesRow,
-  StaleProgress,
-  type TimeSeries,
-} from "./port.ts";
+import { type SeriesRange, type SeriesRetention, type SeriesRow, StaleProgress, type TimeSeries } from "./port.ts";
 
 export type Opened<Port> = { readonly port: Port; close(): Promise<void> };
 
@@ -32,9 +25,9 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
     test("a new series stands at 0 and is empty", async () => {
       const port = await opened();
       expect(await port.progress()).toBe(0);
-      expect(await port.query(aQuery())).toEqual({ kind: "raw", points: [] });
+      expect([await pointsOf(port), await port.count(aRange(), 9)]).toEqual([[], 0]);
       expect(await port.metrics("pump-4")).toEqual([]);
-      expect(await port.query(aQuery({ metric: "\u0000" }))).toEqual({ kind: "raw", points: [] });
+      expect(await pointsOf(port, aRange({ metric: "\u0000" }))).toEqual([]);
     });
 
     test("readings come back with their values, oldest first", async () => {
@@ -43,11 +36,8 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       const rows = values.map((value, index) => aRow({ value, tsMs: nowMs - index, offset: index }));
       await port.write(rows, { from: 0, to: 10 });
       expect(await port.progress()).toBe(10);
-      const answer = await port.query(aQuery());
-      expect(answer).toEqual({
-        kind: "raw",
-        points: values.map((value, index) => ({ tsMs: nowMs - index, value })).reverse(),
-      });
+      const points = values.map((value, index) => ({ tsMs: nowMs - index, value }));
+      expect(await pointsOf(port)).toEqual(points.reverse());
     });
 
     test("a query gives one device, one metric, from inclusive to exclusive", async () => {
@@ -60,14 +50,14 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
         aRow({ metric: "pressure", value: 5 }),
       ];
       await port.write(rows, { from: 0, to: 3 });
-      const answer = await port.query(aQuery({ fromMs: nowMs, toMs: nowMs + 1 }));
-      expect(answer.points).toEqual([{ tsMs: nowMs, value: 2 }]);
+      const range = aRange({ fromMs: nowMs, toMs: nowMs + 1 });
+      expect([await pointsOf(port, range), await port.count(range, 9)]).toEqual([[{ tsMs: nowMs, value: 2 }], 1]);
     });
 
     test("two readings of the same time are two rows, in the order of arrival", async () => {
       const port = await opened();
       await port.write([aRow({ value: 7, offset: 5 }), aRow({ value: 8, offset: 6 })], { from: 0, to: 7 });
-      expect((await port.query(aQuery())).points).toEqual([
+      expect(await pointsOf(port)).toEqual([
         { tsMs: nowMs, value: 7 },
         { tsMs: nowMs, value: 8 },
       ]);
@@ -79,7 +69,7 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       await expect(port.write([aRow()], { from: 0, to: 1 })).rejects.toBeInstanceOf(StaleProgress);
       await expect(port.write([aRow()], { from: 2, to: 3 })).rejects.toBeInstanceOf(StaleProgress);
       expect(await port.progress()).toBe(1);
-      expect((await port.query(aQuery())).points).toHaveLength(1);
+      expect(await pointsOf(port)).toHaveLength(1);
     });
 
     test("of two writers at the same place one wins", async () => {
@@ -89,7 +79,7 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
         port.write([aRow({ value: 2 })], { from: 0, to: 1 }),
       ]);
       expect(outcomes.map((outcome) => outcome.status).sort()).toEqual(["fulfilled", "rejected"]);
-      expect((await port.query(aQuery())).points).toHaveLength(1);
+      expect(await pointsOf(port)).toHaveLength(1);
     });
 
     test("each partition has a progress of its own, and a stale one harms no other", async () => {
@@ -104,8 +94,8 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       await expect(again).rejects.toBeInstanceOf(StaleProgress);
       await port.write([aRow({ device: "pump-5", offset: 6 })], { from: 6, to: 9, partition: two });
       expect([await port.progressIn(one), await port.progressIn(two), await port.progress()]).toEqual([6, 9, 0]);
-      expect((await port.query(aQuery())).points).toHaveLength(1);
-      expect((await port.query(aQuery({ device: "pump-5" }))).points).toHaveLength(2);
+      expect(await pointsOf(port)).toHaveLength(1);
+      expect(await pointsOf(port, aRange({ device: "pump-5" }))).toHaveLength(2);
     });
 
     test("progress moves over records that hold no readings", async () => {
@@ -121,9 +111,9 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       const tags = { "a\u0000": 'quote " \u0000 \udc00', plain: "x" };
       const rows = texts.map((value, offset) => aRow({ value, offset, tags, metric: "größe" }));
       await port.write(rows, { from: 0, to: 4 });
-      const { points } = await port.query(aQuery({ metric: "größe" }));
+      const points = await pointsOf(port, aRange({ metric: "größe" }));
       const storable = (text: unknown) => String(text).toWellFormed().replaceAll("\0", "\ufffd");
-      expect(points.map((point) => storable("value" in point && point.value))).toEqual(texts.map(storable));
+      expect(points.map(({ value }) => storable(value))).toEqual(texts.map(storable));
     });
 
     test("metrics are every name that the device has sent, sorted", async () => {
@@ -133,41 +123,44 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       expect(await port.metrics("pump-4")).toEqual(["a", "humidity", "temperature"]);
     });
 
-    test("more readings than asked for come as buckets of a readable width", async () => {
+    test("readings come in buckets of the width that was asked for", async () => {
       const port = await opened();
       const startMs = Date.UTC(2025, 10, 20);
       const rows = Array.from({ length: 1_440 }, (_, minute) =>
         aRow({ tsMs: startMs + minute * 60_000, value: minute, offset: minute }),
       );
       await port.write(rows, { from: 0, to: 1_440 });
-      const answer = await port.query(aQuery({ fromMs: startMs, toMs: startMs + day, maxPoints: 24 }));
-      expect(answer.kind === "buckets" && answer.bucketMs).toBe(3_600_000);
-      expect(answer.points).toHaveLength(24);
-      expect(answer.points[1]).toEqual({ tsMs: startMs + 3_600_000, count: 60, avg: 89.5, min: 60, max: 119 });
+      const grid = bucketGrid(startMs, startMs + day - 1, 24);
+      expect(grid.widthMs).toBe(3_600_000);
+      const buckets = await port.buckets(aRange({ fromMs: startMs, toMs: startMs + day }), grid);
+      expect(buckets).toHaveLength(24);
+      const m2 = (60 * (60 ** 2 - 1)) / 12;
+      const second = { tsMs: startMs + 3_600_000, count: 60, mean: 89.5, min: 60, max: 119, flagged: 0 };
+      expect(buckets[1]).toEqual({ ...second, m2: expect.closeTo(m2, 6) });
     });
 
     test("booleans are 0 and 1 in buckets, and strings have none", async () => {
       const port = await opened();
       const rows = [true, false, true, true, "broken"].map((value, offset) => aRow({ value, offset }));
       await port.write(rows, { from: 0, to: 5 });
-      const answer = await port.query(aQuery({ maxPoints: 1 }));
-      expect(answer.points).toEqual([expect.objectContaining({ count: 4, avg: 0.75, min: 0, max: 1 })]);
+      const buckets = await port.buckets(aRange(), bucketGrid(nowMs, nowMs, 1));
+      expect(buckets).toEqual([expect.objectContaining({ count: 4, mean: 0.75, min: 0, max: 1 })]);
     });
 
-    test("of many strings the newest come raw", async () => {
+    test("of many strings the newest come, and no buckets", async () => {
       const port = await opened();
       const rows = ["a", "b", "c"].map((value, offset) => aRow({ value, tsMs: nowMs + offset, offset }));
       await port.write(rows, { from: 0, to: 3 });
-      const { points } = await port.query(aQuery({ maxPoints: 2 }));
-      expect(points.map((point) => "value" in point && point.value)).toEqual(["b", "c"]);
+      expect((await port.readings(aRange(), 2)).map(({ value }) => value)).toEqual(["b", "c"]);
+      expect(await port.buckets(aRange(), bucketGrid(nowMs, nowMs + 2, 2))).toEqual([]);
     });
 
     test("the average of the largest numbers is a number", async () => {
       const port = await opened();
       const rows = [1.5e308, 1.7e308, 1.6e308].map((value, offset) => aRow({ value, offset }));
       await port.write(rows, { from: 0, to: 3 });
-      const { points } = await port.query(aQuery({ maxPoints: 1 }));
-      expect("avg" in points[0]! && points[0].avg / 1.6e308).toBeCloseTo(1, 9);
+      const [bucket, ...more] = await port.buckets(aRange(), bucketGrid(nowMs, nowMs, 1));
+      expect([bucket!.mean / 1.6e308, more]).toEqual([expect.closeTo(1, 9), []]);
     });
 
     test("buckets hold every reading of their time, whatever is asked", async () => {
@@ -185,30 +178,23 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
         fc.asyncProperty(
           fc.array(reading, { minLength: 2, maxLength: 60 }),
           fc.integer({ min: 1, max: 20 }),
-          async (readings, maxPoints) => {
+          async (readings, atMost) => {
             const metric = `m${from}`;
             const rows = readings.map((row, index) => aRow({ ...row, metric, offset: from + index }));
             await port.write(rows, { from, to: from + rows.length });
             from += rows.length;
-            const answer = await port.query(aQuery({ metric, fromMs: 0, maxPoints }));
-            expect(answer.points.length).toBeLessThanOrEqual(maxPoints);
-            if (answer.kind === "raw") {
-              expect(answer.points).toHaveLength(rows.length);
-              return;
-            }
-            const grid = { widthMs: answer.bucketMs, originMs: answer.points[0]!.tsMs };
-            const times = answer.points.map((point) => point.tsMs);
-            expect(times).toEqual([...new Set(rows.map((row) => bucketStart(row.tsMs, grid)))].sort((a, b) => a - b));
-            for (const point of answer.points) {
-              const values = rows
-                .filter((row) => bucketStart(row.tsMs, grid) === point.tsMs)
-                .map((row) => Number(row.value));
-              expect([point.count, point.min, point.max]).toEqual([
-                values.length,
-                Math.min(...values),
-                Math.max(...values),
-              ]);
-              expect(point.avg).toBeCloseTo(values.reduce((sum, value) => sum + value, 0) / values.length, 5);
+            const range = aRange({ metric, fromMs: 0 });
+            expect(await pointsOf(port, range)).toHaveLength(rows.length);
+            const times = rows.map(({ tsMs }) => tsMs);
+            const grid = bucketGrid(Math.min(...times), Math.max(...times), atMost);
+            const buckets = await port.buckets(range, grid);
+            expect(buckets.length).toBeLessThanOrEqual(atMost);
+            const starts = new Set(times.map((tsMs) => bucketStart(tsMs, grid)));
+            expect(buckets.map(({ tsMs }) => tsMs)).toEqual([...starts].sort((a, b) => a - b));
+            for (const { tsMs, count, min, max, mean } of buckets) {
+              const values = rows.filter((row) => bucketStart(row.tsMs, grid) === tsMs).map((row) => Number(row.value));
+              expect([count, min, max]).toEqual([values.length, Math.min(...values), Math.max(...values)]);
+              expect(mean).toBeCloseTo(values.reduce((sum, value) => sum + value, 0) / values.length, 5);
             }
           },
         ),
@@ -220,11 +206,11 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       const port = await opened();
       const tsMs = Date.UTC(2013, 6, 4);
       await port.write([aRow({ tsMs, receivedAtMs: nowMs })], { from: 0, to: 1 });
-      const history = aQuery({ fromMs: tsMs, toMs: tsMs + 1 });
+      const history = aRange({ fromMs: tsMs, toMs: tsMs + 1 });
       await port.maintain(nowMs + keepMs, aRetention());
-      expect((await port.query(history)).points).toEqual([{ tsMs, value: 21.5 }]);
+      expect(await pointsOf(port, history)).toEqual([{ tsMs, value: 21.5 }]);
       await port.maintain(nowMs + keepMs + 1, aRetention());
-      expect((await port.query(history)).points).toEqual([]);
+      expect(await pointsOf(port, history)).toEqual([]);
     });
 
     test("a day is dropped when all of it is past retention, but not what arrived late for it", async () => {
@@ -233,11 +219,11 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       const late = aRow({ tsMs: nowMs - 2 * day, receivedAtMs: nowMs, value: 2, offset: 1 });
       await port.write([early, late], { from: 0, to: 2 });
       await port.maintain(nowMs + keepMs - 2 * day, aRetention());
-      expect((await port.query(aQuery())).points).toHaveLength(2);
+      expect(await pointsOf(port)).toHaveLength(2);
       await port.maintain(nowMs + keepMs - day, aRetention());
-      expect((await port.query(aQuery())).points).toEqual([{ tsMs: nowMs - 2 * day, value: 2 }]);
+      expect(await pointsOf(port)).toEqual([{ tsMs: nowMs - 2 * day, value: 2 }]);
       await port.maintain(nowMs + keepMs + 1, aRetention());
-      expect((await port.query(aQuery())).points).toEqual([]);
+      expect(await pointsOf(port)).toEqual([]);
     });
 
     test("flags come back with their reading, and the newest readings when there are too many", async () => {
@@ -286,7 +272,7 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       await port.write([aRow({ tsMs })], { from: 0, to: 1 });
       await port.maintain(nowMs + 9 * day, aRetention());
       await port.write([aRow({ tsMs, offset: 1 })], { from: 1, to: 2 });
-      expect((await port.query(aQuery())).points).toHaveLength(2);
+      expect(await pointsOf(port)).toHaveLength(2);
     });
   });
 }
@@ -328,13 +314,7 @@ export function aRange(range: Partial<SeriesRange> = {}): SeriesRange {
   };
 }
 
-function aQuery(query: Partial<SeriesQuery> = {}): SeriesQuery {
-  return {
-    device: "pump-4",
-    metric: "temperature",
-    fromMs: nowMs - 400 * day,
-    toMs: nowMs + 400 * day,
-    maxPoints: 1_000,
-    ...query,
-  };
+/** What was measured: up to a thousand readings, without their offsets and flags. */
+export async function pointsOf(series: Pick<TimeSeries, "readings">, range: SeriesRange = aRange()) {
+  return (await series.readings(range, 1_000)).map(({ tsMs, value }) => ({ tsMs, value }));
 }

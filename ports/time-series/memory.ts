@@ -15,7 +15,6 @@ import {
   StaleProgress,
   type TimeSeries,
 } from "./port.ts";
-import { rawAnswer } from "./raw-answer.ts";
 import { keptDays, startOfDay } from "./retention-days.ts";
 import { checkLimits, refusalOf } from "./row-limits.ts";
 
@@ -78,7 +77,7 @@ export function memoryTimeSeries(typeOf: (device: string) => string = () => "def
       row.device === device && row.metric === metric && row.tsMs >= fromMs && row.tsMs < toMs;
   const found = (range: SeriesRange) => rows.filter(isIn(range)).sort((a, b) => a.tsMs - b.tsMs || a.offset - b.offset);
 
-  const series: TimeSeries = {
+  return {
     progress: async () => stored.in("") ?? 0,
     progressIn: async (partition) => stored.in(partition),
     async write(added, progress) {
@@ -135,8 +134,6 @@ export function memoryTimeSeries(typeOf: (device: string) => string = () => "def
       );
       return kept.length === 0 ? null : { firstMs: Math.min(...kept), lastMs: Math.max(...kept) };
     },
-    query: (query) =>
-      rawAnswer({ ...series, ends: async (range) => [found(range)[0]!.tsMs, found(range).at(-1)!.tsMs] }, query),
     async metrics(device) {
       const kept = [...rows, ...aggregates.hour.values()].filter((row) => row.device === device);
       return [...new Set(kept.map((row) => row.metric))].sort();
@@ -166,7 +163,6 @@ export function memoryTimeSeries(typeOf: (device: string) => string = () => "def
       return [...new Set(dropped.filter((row) => isPast(row, longestMs)).map((row) => nameOf(row.tsMs)))].sort();
     },
   };
-  return series;
 }
 
 /** Where a consumer stands, by partition; the embedded log is "". */

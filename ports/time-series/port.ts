@@ -1,6 +1,6 @@
 import type { BucketGrid } from "../../core/history/buckets.ts";
-import { type Coverage, type Resolution, resolutionMs } from "../../core/history/coverage.ts";
-import type { SeriesStats, StatsBucket } from "../../core/history/stats.ts";
+import type { Coverage, Resolution } from "../../core/history/coverage.ts";
+import type { StatsBucket } from "../../core/history/stats.ts";
 
 /** One reading on its way to the time series. */
 export type SeriesRow = {
@@ -44,19 +44,6 @@ export type Progress = {
   /** Which log, "iot-telemetry/3": absent, the one of the embedded mode. */
   readonly partition?: string;
 };
-
-// Until every reader asks the history service: SeriesQuery, SeriesAnswer and `query` go then.
-export type SeriesQuery = SeriesRange & { readonly maxPoints: number };
-export type Bucket = {
-  readonly tsMs: number;
-  readonly count: number;
-  readonly avg: number;
-  readonly min: number;
-  readonly max: number;
-};
-export type SeriesAnswer =
-  | { readonly kind: "raw"; readonly points: { readonly tsMs: number; readonly value: number | boolean | string }[] }
-  | { readonly kind: "buckets"; readonly bucketMs: number; readonly points: Bucket[] };
 
 /** How long readings and aggregates are kept, ms. */
 export type SeriesRetention = {
@@ -104,7 +91,6 @@ export interface TimeSeries {
   aggregated(range: SeriesRange, resolution: Resolution, grid: BucketGrid): Promise<StatsBucket[]>;
   /** Of all that is kept for the device and metric: the times of the oldest and newest reading or aggregate; null: none. */
   extent(device: string, metric: string): Promise<{ readonly firstMs: number; readonly lastMs: number } | null>;
-  query(query: SeriesQuery): Promise<SeriesAnswer>;
   /** Names of the metrics that the device has ever sent (within retention), sorted. */
   metrics(device: string): Promise<string[]>;
   /** Brings the aggregates up to `nowMs`, and late readings into them. Gives how many aggregates it wrote. */
@@ -112,8 +98,6 @@ export interface TimeSeries {
   /** Makes the partitions that the coming days need and drops what is past retention; gives the dropped ones' names. */
   maintain(nowMs: number, retention: SeriesRetention): Promise<string[]>;
 }
-
-export { type Coverage, type Resolution, resolutionMs, type SeriesStats, type StatsBucket };
 
 /** Another writer moved the progress: read it again and go on from there. */
 export class StaleProgress extends Error {

@@ -10,14 +10,12 @@ import { clustered, copyColumns, copyStream } from "./copy-rows.ts";
 import { type Expiry, expire } from "./expire.ts";
 import { addPartitions, byDay, dropPartition, hasRow, inMs, maintainMonths, startsOf, trim } from "./partitions.ts";
 import type { SeriesRow, TimeSeries } from "./port.ts";
-import { rawAnswer } from "./raw-answer.ts";
 import {
   type AggregateSources,
   countReadings,
   readAggregated,
   readBuckets,
   readCoverage,
-  readEnds,
   readExtent,
   readMetrics,
   readReadings,
@@ -53,7 +51,7 @@ export function seriesOn(
   store: RowStore,
   sources: AggregateSources,
 ): Omit<TimeSeries, "refresh" | "maintain"> {
-  const series: Omit<TimeSeries, "refresh" | "maintain"> = {
+  return {
     progress: async () => (await readProgress(pool, consumer)) ?? 0,
     progressIn: (partition) => readProgress(pool, consumer, partition),
     write: (rows, progress) => writeRows(pool, store, rows, progress),
@@ -66,9 +64,7 @@ export function seriesOn(
     aggregated: (range, resolution, grid) => readAggregated(pool, sources, range, resolution, grid),
     extent: (device, metric) => readExtent(pool, sources, device, metric),
     metrics: (device) => readMetrics(pool, sources, device),
-    query: (query) => rawAnswer({ ...series, ends: (range) => readEnds(pool, range) }, query),
   };
-  return series;
 }
 
 export async function copyRows(client: ClientBase, table: string, rows: readonly SeriesRow[]): Promise<void> {

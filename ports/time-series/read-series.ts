@@ -64,15 +64,6 @@ export async function countReadings(pool: Pool, range: SeriesRange, atMost: numb
   return rows[0].count;
 }
 
-/** Times of the range's oldest and newest reading, which must be there. */
-export async function readEnds(pool: Pool, range: SeriesRange): Promise<[number, number]> {
-  const { rows } = await pool.query(
-    `select ${epochMs("min(ts)")} as first, ${epochMs("max(ts)")} as last from telemetry where ${within("ts")}`,
-    parametersOf(range),
-  );
-  return [rows[0].first, rows[0].last];
-}
-
 const binned = (column: string) => `date_bin($5 * interval '1 millisecond', ${column}, ${timestamp("$6")}) as bucket`;
 
 /**
