@@ -1,10 +1,10 @@
 /**
  * Every option of the embedded system, as one table: environment variable, command-line flag, default, unit, meaning.
- * Pure: `start.ts` hands in the environment and the arguments. The roles of the distributed mode: `role-config.ts`.
+ * Pure: `start-embedded.ts` hands in the environment and the arguments. The roles of the distributed mode: `role-config.ts`.
  */
 import { join } from "node:path";
 import { isLoopback } from "./core/loopback.ts";
-import { archiveOptions, archivePlace, clickhouseOption, seriesOptions } from "./history-options.ts";
+import { archiveOptions, archivePlace, clickhouseOption, seriesOptions, sinkOptions } from "./history-options.ts";
 import { address, oneOf, orNothing, port, postgresUrl, text, whole, yesOrNo } from "./option-values.ts";
 import { asksForHelp, type ConfigOf, type Env, flagOf, option, optionLines, readOptions } from "./options.ts";
 
@@ -51,6 +51,7 @@ const options = {
   archive: archivePlace("auto", "folder archive beside the database"),
   ...archiveOptions,
   clickhouseUrl: clickhouseOption,
+  ...sinkOptions,
   eventRetentionDays: option("DOPPEL_EVENT_RETENTION_DAYS", "90", whole(1, 36_500), "how long device events are kept"),
   logRetentionDays: option("DOPPEL_LOG_RETENTION_DAYS", "7", whole(1, 36_500), "how long the event log is kept"),
   maxPacketBytes: option("DOPPEL_MAX_PACKET_BYTES", "262144", whole(1_024, 268_435_455), "largest MQTT packet taken"),

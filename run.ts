@@ -1,5 +1,5 @@
 /**
- * The embedded system as a list: open the database, recover the twins, listen. `start.ts` reads the environment and
+ * The embedded system as a list: open the database, recover the twins, listen. `start-embedded.ts` reads the environment and
  * prints; tests call `run` with a configuration of their own.
  */
 import { randomBytes, randomUUID } from "node:crypto";
@@ -35,8 +35,10 @@ import { openPool } from "./ports/postgres/pool.ts";
 import { meterQuality } from "./ports/quality-stats/meter.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
+import { sinkProbes } from "./sinks/health.ts";
+import { meterSinks } from "./sinks/meter.ts";
 import { sinksSettingsOf } from "./sinks/settings.ts";
-import { type Sinks, startSinks } from "./sinks/thread.ts";
+import { type SinkStats, type Sinks, startSinks } from "./sinks/thread.ts";
 
 export type Running = {
   readonly mqttPort: number;
@@ -141,9 +143,6 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     sinks.signal(host.stats().committedOffset);
     meterFleet(metrics, fleet);
     meterQuality(metrics, sinks.quality);
-    metrics.labelledGauge("doppel_sink_lag_records", "Records of the log that a sink has not taken in", "sink", () =>
-      Object.fromEntries(Object.entries(sinks.stats()).map(([name, { lag }]) => [name, lag])),
-    );
 
     const application = openDeviceApplication({
       host,
@@ -176,6 +175,13 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
       { fleet, log: logger },
     );
     closers.push(closeHistory);
+    const bySink = <T>(value: (stats: SinkStats) => T) =>
+      Object.fromEntries(Object.entries(sinks.stats()).map(([name, stats]) => [name, value(stats)]));
+    meterSinks(metrics, {
+      lag: () => bySink(({ lag }) => lag),
+      breakers: () => bySink(({ breaker }) => breaker),
+      deadLetters: () => past.sinkDeadLetters.counts(),
+    });
     const dashboard = join(import.meta.dirname, "web", "dist");
     let httpPort = config.httpPort;
     const api = await openApi(
@@ -279,17 +285,10 @@ function withPolicies(host: TwinHost, policies: Policies): TwinHost {
 
 /** Whether the parts that the system hangs on work. */
 function probes(pool: Pool, host: TwinHost, sinks: Sinks): HealthProbe[] {
-  const sinkProbe = (name: string): HealthProbe => ({
-    name: `sink ${name}`,
-    check: async () => {
-      const { error, lag } = sinks.stats()[name]!;
-      return { ok: error === null, detail: error ?? `${lag} records behind` };
-    },
-  });
   return [
     { name: "database", check: async () => ({ ok: (await pool.query("select 1")).rowCount === 1 }) },
     { name: "event log", check: async () => ({ ok: true, detail: `${host.stats().committedOffset} records` }) },
-    ...Object.keys(sinks.stats()).map(sinkProbe),
+    ...sinkProbes(sinks),
   ];
 }
 
