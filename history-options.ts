@@ -19,6 +19,23 @@ export const seriesOptions = {
   compressAfterDays: option("DOPPEL_COMPRESS_AFTER_DAYS", "7", days, "age at which TimescaleDB compresses readings"),
 };
 
+/** How much work a sink does at once. */
+export const sinkOptions = {
+  sinkBatchRecords: option(
+    "DOPPEL_SINK_BATCH_RECORDS",
+    "5000",
+    whole(1, 100_000),
+    "records that a sink takes at most at a time",
+  ),
+  // Longer ones would have Kafka take the member for dead (session of 6 s).
+  sinkLingerMs: option(
+    "DOPPEL_SINK_LINGER_MS",
+    "200",
+    whole(0, 2_000),
+    "ms that a sink lets records come together, when there are few",
+  ),
+};
+
 /** The archive. Its place differs by mode: see config.ts and role-config.ts. */
 export const archiveOptions = {
   archiveRows: option("DOPPEL_ARCHIVE_ROWS", "200000", whole(100, 5_000_000), "readings that wait at most for a file"),

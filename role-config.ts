@@ -6,7 +6,7 @@
  *     gateways say to each other is under a secret.
  */
 import { isLoopback } from "./core/loopback.ts";
-import { archiveOptions, archivePlace, clickhouseOption, seriesOptions } from "./history-options.ts";
+import { archiveOptions, archivePlace, clickhouseOption, seriesOptions, sinkOptions } from "./history-options.ts";
 import { address, hostPorts, oneOf, orNothing, port, postgresUrl, text, url, whole } from "./option-values.ts";
 import {
   asksForHelp,
@@ -130,6 +130,7 @@ const options = {
   ...seriesOptions,
   archive: archivePlace("off"),
   ...archiveOptions,
+  ...sinkOptions,
   clickhouseUrl: clickhouseOption,
   eventRetentionDays: option("DOPPEL_EVENT_RETENTION_DAYS", "90", days, "how long device events are kept"),
   logRetentionDays: option("DOPPEL_LOG_RETENTION_DAYS", "7", days, "how long Kafka keeps records"),
@@ -210,6 +211,8 @@ const roleOptions = {
     "archiveMinutes",
     "archiveRetentionDays",
     "clickhouseUrl",
+    "sinkBatchRecords",
+    "sinkLingerMs",
     ...logging,
   ],
   apis: [

@@ -31,6 +31,7 @@ import { serveQuery } from "./query.ts";
 import { importPath, serveRegistryImport } from "./registry-import.ts";
 import { emptyBody, limitBody, wellFormedJson } from "./request-body.ts";
 import { serveShadows } from "./shadows.ts";
+import { serveSinkDeadLetters } from "./sink-dead-letters.ts";
 import { serveStats } from "./stats.ts";
 import { serveTelemetry } from "./telemetry.ts";
 
@@ -67,6 +68,7 @@ export function apiApp(
   serveExports(app, parts);
   serveEvents(app, parts);
   serveDeadLetters(app, parts);
+  serveSinkDeadLetters(app, parts);
   serveQuality(app, parts);
   serveStats(app, parts, statistics);
   serveDeviceTypes(app, parts);

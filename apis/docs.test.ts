@@ -75,6 +75,7 @@ describe("the description of the API", () => {
         "GET /v1/map",
         "GET /v1/quality",
         "GET /v1/query",
+        "GET /v1/sink-dead-letters",
         "GET /v1/stats",
         "PATCH /v1/devices/{id}",
         "PATCH /v1/devices/{id}/shadow",

@@ -10,6 +10,7 @@ import type { HealthProbe } from "../ports/http-health/routes.ts";
 import type { ObjectStore } from "../ports/object-store/port.ts";
 import type { QualityStats } from "../ports/quality-stats/port.ts";
 import type { Resends } from "../ports/resends/port.ts";
+import type { SinkDeadLetters } from "../ports/sink-dead-letters/port.ts";
 import type { TimeSeries } from "../ports/time-series/port.ts";
 import type { ClusterState } from "./cluster.ts";
 import type { FleetStatistics } from "./fleet-statistics.ts";
@@ -26,6 +27,7 @@ export type ApiParts = {
   readonly exports: { readonly jobs: Exports; readonly files: ObjectStore; readonly wake: () => void } | null;
   readonly quality: QualityStats;
   readonly resends: Resends;
+  readonly sinkDeadLetters: SinkDeadLetters;
   readonly credentials: Credentials;
   readonly deviceTypes: DeviceTypes;
   /** Ends the MQTT connections of a device or app, wherever they are; `reason` in plain words. */

@@ -14,6 +14,7 @@ import { openMemoryObjectStore } from "../ports/object-store/memory.ts";
 import { memoryQualityStats } from "../ports/quality-stats/memory.ts";
 import { openMemoryQueryCache } from "../ports/query-cache/memory.ts";
 import { memoryResends } from "../ports/resends/memory.ts";
+import { memorySinkDeadLetters } from "../ports/sink-dead-letters/memory.ts";
 import { memoryTimeSeries } from "../ports/time-series/memory.ts";
 import { openMemoryTwinStore } from "../ports/twin-store/memory.ts";
 import { apiApp } from "./app.ts";
@@ -121,6 +122,7 @@ export async function openTestApi(
     exports: { jobs, files, wake: () => {} },
     quality: memoryQualityStats(),
     resends: memoryResends(),
+    sinkDeadLetters: memorySinkDeadLetters(),
     credentials: openMemoryCredentials(),
     deviceTypes,
     publishFromApp: application.publishFromApp,

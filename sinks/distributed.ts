@@ -12,7 +12,9 @@ import { type QualityTotals, RunningTotals } from "../ports/quality-stats/totals
 import { type BackOff, pause, pauseAfter } from "../ports/record-log/back-off.ts";
 import type { Consumption, RecordSource } from "../ports/record-log/port.ts";
 import { StaleProgress } from "../ports/time-series/port.ts";
+import type { BreakerState } from "./breaker.ts";
 import { type RunningChores, runFirstChores, startChores } from "./chores.ts";
+import { partitionSinkProbe } from "./health.ts";
 import { openPartitionSink, type PartitionSink, partitionOf } from "./partition-sink.ts";
 import type { SinksSettings } from "./settings.ts";
 import type { SinkTarget } from "./target.ts";
@@ -50,6 +52,8 @@ export type RunningSinks = {
   lag(): Promise<Readonly<Record<string, number>>>;
   /** By sink: records that it has taken in this process. */
   records(): Readonly<Record<string, number>>;
+  /** By sink; null: it has none. */
+  breakers(): Readonly<Record<string, BreakerState | null>>;
   /** How good the data is, counted since the start. */
   quality(): QualityTotals;
   /** Resolves after `close`; rejects when consuming ended for good. */
@@ -159,7 +163,7 @@ export function openSinks(options: SinksOptions): RunningSinks {
     ready: () => opened !== null && closing === null,
     probes: () => [
       { name: "database", check: () => databaseAnswers(pool) },
-      ...(opened === null ? [notOpened] : opened.sinks.map(probeOf)),
+      ...(opened === null ? [notOpened] : opened.sinks.map(({ target, sink }) => partitionSinkProbe(target, sink))),
       ...(opened?.chores.probes ?? []),
     ],
     async lag() {
@@ -169,6 +173,8 @@ export function openSinks(options: SinksOptions): RunningSinks {
       return Object.fromEntries(await Promise.all(lags));
     },
     records: () => Object.fromEntries((opened?.sinks ?? []).map(({ sink }) => [sink.name, sink.records()])),
+    breakers: () =>
+      Object.fromEntries((opened?.sinks ?? []).map(({ target }) => [target.name, target.breaker?.() ?? null])),
     quality: () => quality.totals(),
     closed: closed.promise,
     close() {
@@ -182,21 +188,6 @@ const notOpened: HealthProbe = {
   name: "sinks",
   check: async () => ({ ok: false, detail: "tables and log are not open; the log says why" }),
 };
-
-function probeOf({ target, sink }: OpenSink): HealthProbe {
-  return {
-    name: `sink ${sink.name}`,
-    async check() {
-      const places = [...sink.troubles().keys()];
-      const { length } = places;
-      const breaker = target.breaker?.() ?? "closed";
-      if (length === 0 && breaker === "closed") return { ok: true };
-      const circuit = breaker === "closed" ? "" : `, the circuit to the database is ${breaker}`;
-      const which = length === 0 ? "no partition waits" : `${length} partitions wait, ${places[0]} among them`;
-      return { ok: false, detail: `${which}${circuit}; the log says why` };
-    },
-  };
-}
 
 async function databaseAnswers(pool: Pool): Promise<{ ok: boolean }> {
   return { ok: (await pool.query("select 1")).rowCount === 1 };

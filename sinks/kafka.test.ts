@@ -95,7 +95,7 @@ async function opened() {
   }
 
   function start(name: string): RunningSinks {
-    const source = openKafkaSource({ brokers, prefix, clientId: name });
+    const source = openKafkaSource({ brokers, prefix, clientId: name, maxRecords: 50, lingerMs: 100 });
     const sinks = openSinks({ databaseUrl: database.url, source, ...sinksSettings() });
     onTestFinished(async () => {
       await sinks.close();

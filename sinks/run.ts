@@ -2,17 +2,19 @@
 import packageJson from "../package.json" with { type: "json" };
 import { openRoleServer } from "../ports/http-health/server.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";
-import type { Member, Membership } from "../ports/membership/port.ts";
+import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openPool } from "../ports/postgres/pool.ts";
 import { meterQuality } from "../ports/quality-stats/meter.ts";
 import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
+import { openPostgresSinkDeadLetters } from "../ports/sink-dead-letters/postgres.ts";
 import { memberId, roleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
 import { openSinks } from "./distributed.ts";
 import { watchLag } from "./lag.ts";
+import { meterSinks } from "./meter.ts";
 import { sinksSettingsOf } from "./settings.ts";
 
 const lagMs = 2_000;
@@ -33,6 +35,8 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
       brokers: config.kafkaBrokers,
       clientId: id,
       codec: openRecordReader(roleSchemas(config, pool)),
+      maxRecords: config.sinkBatchRecords,
+      lingerMs: config.sinkLingerMs,
       logger,
       onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not give records"),
     });
@@ -49,9 +53,12 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
     closers.add(() => lag.stop());
 
     const metrics = openMetrics();
-    metrics.labelledGauge("doppel_sink_lag_records", "Records of the log that a sink has not taken in", "sink", () => ({
-      ...lag.newest(),
-    }));
+    const deadLetters = openedOnce(() => openPostgresSinkDeadLetters(pool));
+    meterSinks(metrics, {
+      lag: lag.newest,
+      breakers: sinks.breakers,
+      deadLetters: async () => (await deadLetters()).counts(),
+    });
     metrics.labelledGauge("doppel_sink_records", "Records that a sink has committed since the start", "sink", () => ({
       ...sinks.records(),
     }));
@@ -65,8 +72,13 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
         status: { ready: sinks.ready(), ...sinks.records(), ...Object.fromEntries(lags) },
       };
     };
+    const membership = openedOnce(() => openPostgresMembership(pool));
     const heartbeat = await startHeartbeat({
-      membership: openedWhenThere(() => openPostgresMembership(pool)),
+      membership: {
+        beat: async (beaten) => (await membership()).beat(beaten),
+        leave: async (left) => (await membership()).leave(left),
+        members: async () => (await membership()).members(),
+      },
       member,
       onTrouble: (error) => logger.warn({ error: error.message }, "the membership could not be told"),
     });
@@ -92,19 +104,14 @@ function lagOf(sink: string): string {
   return `lag${sink[0]!.toUpperCase()}${sink.slice(1)}`;
 }
 
-/** The membership, opened by the first beat that finds the database. */
-function openedWhenThere(open: () => Promise<Membership>): Membership {
-  let opened: Promise<Membership> | null = null;
-  const there = () => {
+/** What stands on the database: opened by whoever asks first and finds it there. */
+function openedOnce<T>(open: () => Promise<T>): () => Promise<T> {
+  let opened: Promise<T> | null = null;
+  return () => {
     opened ??= open().catch((error: unknown) => {
       opened = null;
       throw error;
     });
     return opened;
-  };
-  return {
-    beat: async (member) => (await there()).beat(member),
-    leave: async (id) => (await there()).leave(id),
-    members: async () => (await there()).members(),
   };
 }

@@ -15,6 +15,10 @@ export type SinksSettings = {
   readonly archive: ArchiveSettings | null;
   /** "": none. */
   readonly clickhouseUrl: string;
+  /** A sink takes at most so many records at a time. */
+  readonly batchRecords: number;
+  /** Where there are few, it lets them come together for so long. */
+  readonly lingerMs: number;
 };
 
 export type ArchiveSettings = StoreSettings & {
@@ -47,6 +51,8 @@ export function sinksSettingsOf(config: HistoryConfig, archivePlace: string | nu
             retentionDays: config.archiveRetentionDays === 0 ? null : config.archiveRetentionDays,
           },
     clickhouseUrl: config.clickhouseUrl,
+    batchRecords: config.sinkBatchRecords,
+    lingerMs: config.sinkLingerMs,
   };
 }
 
@@ -62,5 +68,7 @@ export type HistoryConfig = StoreConfig & {
   readonly archiveRows: number;
   readonly archiveMinutes: number;
   readonly archiveRetentionDays: number;
+  readonly sinkBatchRecords: number;
+  readonly sinkLingerMs: number;
   readonly clickhouseUrl: string;
 };

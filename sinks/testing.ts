@@ -14,6 +14,8 @@ export function sinksSettings(settings: Partial<SinksSettings> = {}): SinksSetti
     compressAfterMs: 7 * dayMs,
     archive: null,
     clickhouseUrl: "",
+    batchRecords: 5_000,
+    lingerMs: 200,
     ...settings,
   };
 }

@@ -1,15 +1,14 @@
 /** Starts the sinks in a thread of their own, and speaks for them in this one. */
 import { Worker } from "node:worker_threads";
 import type { QualityTotals } from "../ports/quality-stats/totals.ts";
-import type { ConsumerStats } from "./consumer.ts";
-import { type FromWorker, type ToWorker, threadName, type WorkerData } from "./messages.ts";
+import { type FromWorker, type ToldStats, type ToWorker, threadName, type WorkerData } from "./messages.ts";
 
 export type SinksConfig = WorkerData & {
   /** Told what a sink gets over by itself: a failed commit, a lost connection. */
   readonly onWarning?: (message: string) => void;
 };
 
-export type SinkStats = ConsumerStats & {
+export type SinkStats = ToldStats & {
   /** Records of the log that it has not yet taken in, as far as is known here. */
   readonly lag: number;
 };
@@ -43,7 +42,7 @@ export async function startSinks(
     // Not those of this process: a test runner's or debugger's are not for the worker.
     execArgv: [],
   });
-  let told: Readonly<Record<string, ConsumerStats>> = {};
+  let told: Readonly<Record<string, ToldStats>> = {};
   let quality: QualityTotals = { groups: [], rules: [] };
   let end = 0;
   let signalling: NodeJS.Timeout | null = null;

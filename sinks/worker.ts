@@ -9,8 +9,8 @@ import { openPool } from "../ports/postgres/pool.ts";
 import { RunningTotals } from "../ports/quality-stats/totals.ts";
 import { openPostgresTwinStore } from "../ports/twin-store/postgres.ts";
 import { runFirstChores, startChores } from "./chores.ts";
-import { openConsumer } from "./consumer.ts";
-import { runLoop } from "./loop.ts";
+import { defaultLimits, openConsumer } from "./consumer.ts";
+import { defaultTimes, runLoop } from "./loop.ts";
 import { type FromWorker, type ToWorker, threadName, type WorkerData } from "./messages.ts";
 import { lowerSession, lowerThread } from "./priority.ts";
 import { trimLog } from "./retention.ts";
@@ -48,9 +48,11 @@ const targets = await openTargets(pool, config, {
 await runFirstChores(targets, Date.now);
 
 const reads = sharedReads(log);
-const consumers = targets.map((target) => openConsumer(reads, target));
-const loops = consumers.map((consumer) =>
-  runLoop(consumer, { onFailure: (name, error) => warn(`the ${name} sink failed and tries again`, error) }),
+const limits = { ...defaultLimits, maxRecords: config.batchRecords };
+const times = { ...defaultTimes, lingerMs: config.lingerMs };
+const sinks = targets.map((target) => ({ target, consumer: openConsumer(reads, target, limits) }));
+const loops = sinks.map(({ consumer }) =>
+  runLoop(consumer, { times, onFailure: (name, error) => warn(`the ${name} sink failed and tries again`, error) }),
 );
 const chores = startChores([...targets, ofTheLog(targets)], { now: Date.now, onTrouble: warn });
 const telling = [setInterval(tellStats, statsMs), setInterval(tellQuality, qualityMs)];
@@ -63,7 +65,10 @@ tellStats();
 tell({ kind: "ready" });
 
 function tellStats(): void {
-  tell({ kind: "stats", sinks: Object.fromEntries(consumers.map(({ name, stats }) => [name, stats()])) });
+  const stats = sinks.map(
+    ({ target, consumer }) => [target.name, { ...consumer.stats(), breaker: target.breaker?.() ?? null }] as const,
+  );
+  tell({ kind: "stats", sinks: Object.fromEntries(stats) });
 }
 
 function tellQuality(): void {

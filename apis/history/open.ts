@@ -9,6 +9,7 @@ import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts"
 import { openMemoryQueryCache } from "../../ports/query-cache/memory.ts";
 import type { QueryCache } from "../../ports/query-cache/port.ts";
 import { openPostgresResends } from "../../ports/resends/postgres.ts";
+import { openPostgresSinkDeadLetters } from "../../ports/sink-dead-letters/postgres.ts";
 import { openTimeSeries, type TimeSeriesChoice } from "../../ports/time-series/open.ts";
 import { openExportRunner } from "../exports/runner.ts";
 import type { ApiParts } from "../parts.ts";
@@ -22,7 +23,10 @@ export type HistorySettings = {
   readonly redisUrl: string;
 };
 
-export type OpenedHistory = Pick<ApiParts, "series" | "history" | "exports" | "quality" | "resends"> & {
+export type OpenedHistory = Pick<
+  ApiParts,
+  "series" | "history" | "exports" | "quality" | "resends" | "sinkDeadLetters"
+> & {
   /** Gives back the export under way. The pool stays open. */
   close(): Promise<void>;
 };
@@ -38,13 +42,17 @@ export async function openHistoryParts(
   };
   try {
     const series = await openTimeSeries(pool, { kind: timeSeries });
-    const quality = await openPostgresQualityStats(pool);
-    const resends = await openPostgresResends(pool);
+    const beside = {
+      series,
+      quality: await openPostgresQualityStats(pool),
+      resends: await openPostgresResends(pool),
+      sinkDeadLetters: await openPostgresSinkDeadLetters(pool),
+    };
     const cache = redisUrl === "" ? openMemoryQueryCache() : await redisCache(redisUrl);
     closers.push(() => cache.close());
     if (store === null) {
       const history = openHistory({ series, archive: null, fleet, cache });
-      return { series, history, exports: null, quality, resends, close: closing };
+      return { ...beside, history, exports: null, close: closing };
     }
     const files = await openStore(store);
     closers.push(() => files.close());
@@ -56,7 +64,7 @@ export async function openHistoryParts(
     closers.push(() => runner.close());
     runner.start();
     const wake = () => void runner.runDue().catch(() => {}); // it has been told, and comes again
-    return { series, history, exports: { jobs, files, wake }, quality, resends, close: closing };
+    return { ...beside, history, exports: { jobs, files, wake }, close: closing };
   } catch (error) {
     await closing();
     throw error;

@@ -24,6 +24,8 @@ export type GroupReading = {
   readonly fromBeginning: boolean;
   readonly sessionTimeoutMs: number;
   readonly maxBytesPerPartition: number;
+  /** A fetch waits so long for `lingerBytes`; 0: for anything. */
+  readonly lingerMs: number;
   /** Batches of so many partitions are taken at once. */
   readonly concurrency: number;
   readonly backOff: BackOff;
@@ -50,6 +52,8 @@ type Position = { readonly partition: Partition; next: number | null; failures: 
 const heartbeatMs = 1_500;
 const commitEveryMs = 1_000;
 const silentMs = 60_000;
+/** Of the log, over all partitions: some hundred messages. */
+const lingerBytes = 64 * 1024;
 
 export function readGroup(kafka: Kafka, reading: GroupReading): GroupReader {
   const { prefix, backOff, onTrouble } = reading;
@@ -81,7 +85,10 @@ export function readGroup(kafka: Kafka, reading: GroupReading): GroupReader {
       sessionTimeout: reading.sessionTimeoutMs,
       heartbeatInterval: heartbeatMs,
       rebalanceTimeout: 30_000,
-      maxWaitTimeInMs: 100, // else stopping and seeking wait for up to 5 s
+      // Else stopping and seeking wait for up to 5 s.
+      ...(reading.lingerMs > 0
+        ? { minBytes: lingerBytes, maxWaitTimeInMs: reading.lingerMs }
+        : { maxWaitTimeInMs: 100 }),
       maxBytesPerPartition: reading.maxBytesPerPartition,
       allowAutoTopicCreation: false,
       retry: { ...shortRetry, retries: 5, restartOnFailure: async () => false },

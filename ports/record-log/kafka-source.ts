@@ -25,6 +25,8 @@ export type KafkaSourceOptions = KafkaOptions & {
   readonly copyWindow?: number;
   /** A batch holds at most so many records; 5,000. */
   readonly maxRecords?: number;
+  /** Where there is little to read, it lets more come together for so long; 0: takes at once what there is. */
+  readonly lingerMs?: number;
   /** And about so many bytes of the log; 1 MiB. */
   readonly maxBytes?: number;
   /** A member of a group that is not heard of for so long loses its partitions; 6,000, the least that brokers allow. */
@@ -52,6 +54,7 @@ export function openKafkaSource(options: KafkaSourceOptions): KafkaSource {
     prefix,
     sessionTimeoutMs: options.sessionTimeoutMs ?? 6_000,
     maxBytesPerPartition: options.maxBytes ?? 1024 * 1024,
+    lingerMs: options.lingerMs ?? 0,
     concurrency: options.concurrency ?? 4,
     backOff: options.backOff ?? { firstMs: 200, maxMs: 5_000 },
   };
