@@ -1,4 +1,5 @@
 /** The quality rules that a device type's messages are held to. A change counts at once, for every device. */
+import { createHash } from "node:crypto";
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import { parseQualityRules, type QualityRules, rulesWith } from "../core/quality/rules.ts";
 import { refusedBody, refuseTooMany, typeParameter } from "./device-type-path.ts";
@@ -43,6 +44,18 @@ const QualityView = z
     example: viewOf("pump", exampleRules),
   });
 
+const condition = z.object({
+  "if-match": z
+    .string()
+    .max(1_000)
+    .optional()
+    .openapi({ example: '"8c1mNfJ0QvWk3Zr2"', description: "Only if the rules still are those that had this ETag" }),
+});
+
+const tagHeader = {
+  ETag: { description: "Names these rules", schema: { type: "string" as const, example: '"8c1mNfJ0QvWk3Zr2"' } },
+};
+
 const path = "/v1/device-types/{type}/quality";
 
 const readQuality = createRoute({
@@ -51,7 +64,7 @@ const readQuality = createRoute({
   tags: ["Device types"],
   summary: "The quality rules of a type",
   request: { params: typeParameter, query: noParameters },
-  responses: { 200: answer("The rules", QualityView), ...problems() },
+  responses: { 200: { ...answer("The rules", QualityView), headers: tagHeader }, ...problems() },
 });
 
 const putQuality = createRoute({
@@ -59,8 +72,11 @@ const putQuality = createRoute({
   path,
   tags: ["Device types"],
   summary: "Set the quality rules of a type, all of its own; they hold at once",
-  request: { params: typeParameter, query: noParameters, body: body(Rules) },
-  responses: { 200: answer("The rules", QualityView), ...problems(409, 413, 415) },
+  request: { params: typeParameter, query: noParameters, headers: condition, body: body(Rules) },
+  responses: {
+    200: { ...answer("The rules", QualityView), headers: tagHeader },
+    ...problems(409, 412, 413, 415),
+  },
 });
 
 const deleteQuality = createRoute({
@@ -68,14 +84,29 @@ const deleteQuality = createRoute({
   path,
   tags: ["Device types"],
   summary: "Give a type the default rules again",
-  request: { params: typeParameter, query: noParameters },
-  responses: { 204: { description: "It has the default rules" }, ...problems(404) },
+  request: { params: typeParameter, query: noParameters, headers: condition },
+  responses: { 204: { description: "It has the default rules" }, ...problems(404, 412) },
 });
 
 export function serveTypeQuality(app: OpenAPIHono<ApiEnv>, { deviceTypes, host }: ApiParts): void {
+  /** Puts the rules if the condition holds, and still does when they are stored; throws `Problem` if not. */
+  const put = async (type: string, stands: QualityRules, quality: QualityRules, ifMatch: string | undefined) => {
+    const refused = () =>
+      new Problem(
+        "precondition-failed",
+        `The rules of ${type} are not those of If-Match ${ifMatch}: someone changed them. Read them again, and send their ETag.`,
+      );
+    if (ifMatch !== undefined && !matches(ifMatch, tagOf(viewOf(type, stands)))) throw refused();
+    const done = await deviceTypes.put(type, { quality }, ifMatch === undefined ? undefined : { quality: stands });
+    if (!done) throw refused();
+    await host.policiesChanged();
+  };
+
   app.openapi(readQuality, async (c) => {
     const { type } = c.req.valid("param");
-    return c.json(viewOf(type, (await deviceTypes.of(type)).quality), 200);
+    const view = viewOf(type, (await deviceTypes.of(type)).quality);
+    c.header("etag", tagOf(view));
+    return c.json(view, 200);
   });
 
   app.openapi(putQuality, async (c) => {
@@ -83,19 +114,36 @@ export function serveTypeQuality(app: OpenAPIHono<ApiEnv>, { deviceTypes, host }
     const parsed = parseQualityRules(c.req.valid("json"));
     if (parsed.kind === "refused") throw refusedBody(parsed.problems);
     await refuseTooMany(deviceTypes, type);
-    await deviceTypes.put(type, { quality: parsed.rules });
-    await host.policiesChanged();
-    return c.json(viewOf(type, parsed.rules), 200);
+    await put(type, (await deviceTypes.of(type)).quality, parsed.rules, c.req.valid("header")["if-match"]);
+    const view = viewOf(type, parsed.rules);
+    c.header("etag", tagOf(view));
+    return c.json(view, 200);
   });
 
   app.openapi(deleteQuality, async (c) => {
     const { type } = c.req.valid("param");
-    if (Object.keys((await deviceTypes.of(type)).quality).length === 0)
+    const stands = (await deviceTypes.of(type)).quality;
+    if (Object.keys(stands).length === 0)
       throw new Problem("not-found", `The type ${type} has no quality rules of its own.`);
-    await deviceTypes.put(type, { quality: {} });
-    await host.policiesChanged();
+    await put(type, stands, {}, c.req.valid("header")["if-match"]);
     return c.body(null, 204);
   });
+}
+
+/** The rules in their order, in which they are judged; the defaults among them, which a release may change. */
+function tagOf(view: ReturnType<typeof viewOf>): string {
+  return `"${createHash("sha256").update(JSON.stringify(view)).digest("base64url").slice(0, 22)}"`;
+}
+
+/** If-Match (RFC 9110, 13.1.1): tags with commas between them, compared strongly, or `*`. There always are rules. */
+function matches(ifMatch: string, tag: string): boolean {
+  const tags = ifMatch.split(",").map((each) => each.trim());
+  if (tags.every((each) => each === "*" || /^(W\/)?"[^"]*"$/.test(each)))
+    return tags.includes("*") || tags.includes(tag);
+  throw new Problem(
+    "invalid-request",
+    `If-Match is ${ifMatch} but needs the ETag of the rules as GET gives it, in its quotes.`,
+  );
 }
 
 function viewOf(type: string, rules: QualityRules) {

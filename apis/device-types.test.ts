@@ -36,6 +36,38 @@ describe("quality rules of a type", () => {
     expect((await api.json("GET", path)).body.rules).toEqual({});
   });
 
+  test("of two who read the same rules, the second to change them is told", async () => {
+    const rule = { kind: "required", metrics: ["pressure"], action: "flag" };
+    const read = await api.json("GET", path);
+    const tag = read.headers.get("etag") as string;
+    expect(tag).toMatch(/^"[\w-]{22}"$/);
+    const first = await api.json("PUT", path, { mine: rule }, { "if-match": tag });
+    expect(first.status).toBe(200);
+    const second = await api.json("PUT", path, { yours: rule }, { "if-match": tag });
+    expect(second).toMatchObject({
+      status: 412,
+      body: { detail: expect.stringMatching(/^The rules of pump are not/) },
+    });
+    expect((await api.request("DELETE", path, undefined, { "if-match": tag })).status).toBe(412);
+    const now = await api.json("GET", path);
+    expect(now.body.rules).toEqual({ mine: rule });
+    expect(now.headers.get("etag")).toBe(first.headers.get("etag"));
+    const both = await api.json("PUT", path, { mine: rule, yours: rule }, { "if-match": now.headers.get("etag")! });
+    expect(Object.keys(both.body.rules)).toEqual(["mine", "yours"]);
+    expect((await api.request("DELETE", path, undefined, { "if-match": both.headers.get("etag")! })).status).toBe(204);
+    expect((await api.json("PUT", path, {}, { "if-match": "mine" })).status).toBe(400);
+    expect((await api.json("PUT", path, {}, { "if-match": '"a", *' })).status).toBe(200);
+  });
+
+  test("of two who change the same rules at the same moment, one does", async () => {
+    const ifMatch = { "if-match": (await api.json("GET", path)).headers.get("etag") as string };
+    const changes = [1, 2, 3, 4].map((max) =>
+      api.request("PUT", path, { pressure: { kind: "range", metrics: ["pressure"], max } }, ifMatch),
+    );
+    const statuses = (await Promise.all(changes)).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([200, 412, 412, 412]);
+  });
+
   test("leave the type's numbers as they are, and go with the type", async () => {
     await api.json("PUT", "/v1/device-types/pump", { silenceMs: 300_000 });
     await api.json("PUT", path, { latitude: { action: "off" } });

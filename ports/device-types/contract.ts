@@ -51,6 +51,24 @@ export function deviceTypesContract(name: string, open: () => Promise<OpenedDevi
       expect(await types.all()).toEqual(new Map([["valve", { ...plainType, policy: { graceMs: 1_000 } }]]));
     });
 
+    test("quality rules are replaced only if they still are those that are named", async () => {
+      const types = await opened();
+      const other: QualityRules = { alpha: quality.alpha! };
+      expect(await types.put("valve", { quality }, { quality: other })).toBe(false);
+      expect(await types.all()).toEqual(new Map());
+      expect(await types.put("valve", { quality }, { quality: {} })).toBe(true);
+      expect(await types.put("valve", { quality: other }, { quality: {} })).toBe(false);
+      const { zeta, alpha } = quality;
+      expect(await types.put("valve", { quality: other }, { quality: { alpha: alpha!, zeta: zeta! } })).toBe(false);
+      await types.put("valve", { retentionDays: 7 });
+      expect(await types.put("valve", { quality: other }, { quality: (await types.of("valve")).quality })).toBe(true);
+      expect(await types.of("valve")).toMatchObject({ quality: other, retentionDays: 7 });
+      const outcomes = await Promise.all(
+        ["a", "b", "c"].map((name) => types.put("valve", { quality: { [name]: alpha! } }, { quality: other })),
+      );
+      expect(outcomes.filter((done) => done)).toHaveLength(1);
+    });
+
     test("a removed type has the defaults again, and no schema", async () => {
       const types = await opened();
       await types.put("valve", { policy: { graceMs: 1_000 }, quality, retentionDays: 7 });

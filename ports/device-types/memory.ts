@@ -19,9 +19,12 @@ export function openMemoryDeviceTypes(): DeviceTypes {
     async of(type) {
       return viewOf(type);
     },
-    async put(type, given) {
+    async put(type, given, replacing) {
+      const stands = JSON.stringify(viewOf(type).quality);
+      if (replacing !== undefined && JSON.stringify(replacing.quality) !== stands) return false;
       const { policy, quality, retentionDays } = { ...plainType, ...settings.get(type), ...structuredClone(given) };
       settings.set(type, { policy, quality, retentionDays });
+      return true;
     },
     async remove(type) {
       schemas.delete(type);

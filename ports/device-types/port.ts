@@ -31,6 +31,8 @@ export type MessageSchemaVersion = {
  *
  * G1 `put` replaces each of the settings that it is given as a whole, and leaves the others; what `all` then gives
  *    equals what was put.
+ *    With `replacing`, only if the type's quality rules still are these, in this order, and `false` if not: of two who
+ *    change the same rules at once, one does.
  * G2 Versions of a schema are only ever added, one after the other: of two who add the same version one is told `stale`.
  */
 export interface DeviceTypes {
@@ -38,7 +40,7 @@ export interface DeviceTypes {
   all(): Promise<Map<string, DeviceType>>;
   /** One type; the defaults if it has no entry. */
   of(type: string): Promise<DeviceType>;
-  put(type: string, settings: Partial<DeviceTypeSettings>): Promise<void>;
+  put(type: string, settings: Partial<DeviceTypeSettings>, replacing?: { quality: QualityRules }): Promise<boolean>;
   /** Back to the defaults in everything, schemas included; false if it had them. */
   remove(type: string): Promise<boolean>;
   /** Adds the version after `replacing`, the newest one that the caller knows (0: none). */

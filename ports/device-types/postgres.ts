@@ -54,21 +54,33 @@ export async function openPostgresDeviceTypes(pool: pg.Pool): Promise<DeviceType
       const { rows } = await pool.query<Row>(`${newest} where t.type = $1`, [type]);
       return rows[0] === undefined ? plainType : typeOf(rows[0]);
     },
-    async put(type, given) {
+    async put(type, given, replacing) {
       const columns = [
         ...(given.policy === undefined ? [] : [["policy", JSON.stringify(given.policy)] as const]),
         ...(given.quality === undefined ? [] : [["quality", JSON.stringify(given.quality)] as const]),
         ...(given.retentionDays === undefined ? [] : [["retention_days", given.retentionDays] as const]),
       ];
       const names = columns.map(([name]) => name);
-      await pool.query(
-        `insert into device_types (${["type", ...names].join(", ")})
-         values (${["type", ...names].map((_, at) => `$${at + 1}`).join(", ")})
-         on conflict (type) do ${
-           names.length === 0 ? "nothing" : `update set ${names.map((name) => `${name} = excluded.${name}`).join(", ")}`
-         }`,
-        [type, ...columns.map(([, value]) => value)],
+      const values = [type, ...columns.map(([, value]) => value)];
+      const insert = `
+        insert into device_types (${["type", ...names].join(", ")})
+        values (${values.map((_, at) => `$${at + 1}`).join(", ")})`;
+      if (replacing === undefined) {
+        const update = `update set ${names.map((name) => `${name} = excluded.${name}`).join(", ")}`;
+        await pool.query(`${insert} on conflict (type) do ${names.length === 0 ? "nothing" : update}`, values);
+        return true;
+      }
+      // `json` keeps the text as it was written, here, by JSON.stringify; a type without an entry has no rules.
+      const stands = JSON.stringify(replacing.quality);
+      const changes = ["type", ...names].map((name, at) => `${name} = $${at + 1}`).join(", ");
+      const same = `device_types.quality::text = $${values.length + 1}`;
+      const { rowCount } = await pool.query(
+        stands === "{}"
+          ? `${insert} on conflict (type) do update set ${changes} where ${same}`
+          : `update device_types set ${changes} where type = $1 and ${same}`,
+        [...values, stands],
       );
+      return rowCount === 1;
     },
     async remove(type) {
       const { rowCount } = await pool.query("delete from device_types where type = $1", [type]);
