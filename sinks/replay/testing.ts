@@ -88,6 +88,7 @@ function overParts(rows: readonly Row[]): Row[] {
   return [...sums.values()];
 }
 
-function rounded(_: string, value: unknown): unknown {
+/** For JSON.stringify: fractions without the last digits. */
+export function rounded(_: string, value: unknown): unknown {
   return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(9)) : value;
 }

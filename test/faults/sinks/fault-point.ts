@@ -1,12 +1,14 @@
 /**
  * Fault points of a sink: each beginning and each commit of a transaction, each statement outside of one, each call of its
- * object store, each read of its log. The parts that a sink is given are wrapped here, at the edge; the sink knows
+ * object store, each request to ClickHouse, each read of its log. The parts that a sink is given are wrapped here, at the edge; the sink knows
  * nothing of it.
  *
  * F1 A process that is killed after a step and before the next one is the same as one that is killed before the next one,
  *    so "before each step, and after the last" is between every two steps.
  * F2 Within a transaction nothing is durable: a kill there is the same as one before its commit.
  */
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import type { Pool, PoolClient } from "pg";
 import type { EventLogReader } from "../../../ports/event-log/port.ts";
 import type { ObjectStore } from "../../../ports/object-store/port.ts";
@@ -63,6 +65,32 @@ export function watchStore(store: ObjectStore, step: Step): ObjectStore {
 
 export function watchLog(log: Pick<EventLogReader, "read">, step: Step): Pick<EventLogReader, "read"> {
   return { read: (offset, atMost) => step("log read") ?? log.read(offset, atMost) };
+}
+
+/** A server in between: each request is a step, named by the first words of its SQL. `cut` ends it. */
+export async function watchHttp(url: string, step: Step): Promise<{ readonly url: string; cut(): void }> {
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    const asked = new URL(request.url!, new URL(url).origin);
+    const dead = step(`clickhouse ${firstWords(asked.searchParams.get("query") ?? body.toString())}`);
+    if (dead !== undefined) return void request.socket.destroy();
+    const { authorization = "" } = request.headers;
+    const answer = await fetch(asked, { method: "POST", body, headers: authorization === "" ? {} : { authorization } });
+    response.writeHead(answer.status, { "content-type": answer.headers.get("content-type") ?? "text/plain" });
+    response.end(Buffer.from(await answer.arrayBuffer()));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const watched = new URL(url);
+  watched.port = String((server.address() as AddressInfo).port);
+  return {
+    url: watched.href,
+    cut() {
+      server.close();
+      server.closeAllConnections();
+    },
+  };
 }
 
 function firstWords(sql: string): string {

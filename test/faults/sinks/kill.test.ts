@@ -1,182 +1,26 @@
 /** Each sink killed between every two of its steps; whoever goes on makes what an undisturbed run makes. */
-import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import pg from "pg";
-import { afterAll, describe, expect, test } from "vitest";
-import { openParquetArchive } from "../../../ports/archive/parquet.ts";
-import { openPostgresLog } from "../../../ports/event-log/postgres.ts";
-import { openObjectStore } from "../../../ports/object-store/open.ts";
-import { openPool } from "../../../ports/postgres/pool.ts";
-import { testDatabase } from "../../../ports/postgres/testing.ts";
-import { devices, dump, fleetStory, tablesOf } from "../../../sinks/replay/testing.ts";
-import { stepsUntil, watchPool } from "./fault-point.ts";
-import { type FaultSink, faultSinks, openSinkRun, type SinkScene } from "./sink-run.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { clickHouseIsHere } from "../../../deploy/native/testing.ts";
+import { openKillHarness } from "./kill-harness.ts";
+import { faultSinks } from "./sink-run.ts";
 
-const hourMs = 3_600_000;
-const startMs = Math.floor(Date.now() / hourMs) * hourMs - 30 * hourMs;
-const nowMs = startMs + 10 * hourMs;
-/** Few, so that all points are tried in a while: three batches. */
-const pumps = devices.slice(0, 2);
-const minutes = 15;
-const batch = 24;
-
-const cleanUps: (() => Promise<void>)[] = [];
-afterAll(async () => {
-  for (const cleanUp of cleanUps.reverse()) await cleanUp();
-});
-
-/**
- * At each point the sink's connections are cut and nothing of it goes on, which is all that others see of a kill. Some
- * points, spread over all of them, are tried with a process of its own and kill -9; DOPPEL_FAULT_KILLS says how many.
- */
+/** At so many points, spread over all of them, by kill -9; at the others by cutting its connections. */
 const kills = Number(process.env.DOPPEL_FAULT_KILLS ?? 4);
 
-describe.each(faultSinks)("the %s sink, killed between any two of its steps,", (sink) => {
-  test("makes each row, aggregate, file and count once when it goes on", { timeout: 900_000 }, async () => {
-    const { copy } = await prepared(sink);
-    const first = await copy();
-    const points = await abandonedAt(first, null);
-    expect(points.length).toBeGreaterThan(10);
-    const expected = await outcome(first);
-    await first.close();
-    for (const rows of Object.values(expected)) expect(rows.length).toBeGreaterThan(0);
+const sinks = faultSinks.filter((sink) => sink !== "clickhouse" || clickHouseIsHere);
 
+describe.each(sinks)("the %s sink, killed between any two of its steps,", (sink) => {
+  test("makes each row, aggregate, file and count once when it goes on", { timeout: 900_000 }, async () => {
+    const harness = await openKillHarness(sink);
+    onTestFinished(() => harness.close());
+    const { points, outcome: expected } = await harness.undisturbed();
+    expect(points.length).toBeGreaterThan(10);
+    for (const rows of Object.values(expected)) expect(rows.length).toBeGreaterThan(0);
     const isKilled = (index: number) =>
       Math.floor((index * kills) / points.length) !== Math.floor(((index - 1) * kills) / points.length);
     for (const [index, point] of [...points, "end"].entries()) {
-      const scene = await copy();
-      await (isKilled(index) ? killedAt(scene, point) : abandonedAt(scene, point));
-      const pool = openPool(scene.url, { max: 4 });
-      await (await openSinkRun(pool, scene)).toTheEnd();
-      await pool.end();
-      expect(await outcome(scene), `killed before ${point}`).toEqual(expected);
-      await scene.close();
+      const found = await harness.outcomeAfter(point, isKilled(index) ? "kill" : "cut");
+      expect(found, `killed before ${point}`).toEqual(expected);
     }
   });
 });
-
-type Copy = SinkScene & { readonly url: string; close(): Promise<void> };
-
-/** A log and the sink's tables, to be copied for each kill. */
-async function prepared(sink: FaultSink): Promise<{ copy(): Promise<Copy> }> {
-  const database = await testDatabase();
-  const folder = mkdtempSync(join(tmpdir(), "doppel-sink-faults-"));
-  cleanUps.push(async () => {
-    await database.close();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const pool = openPool(database.url, { max: 4 });
-  const log = await openPostgresLog(pool);
-  const entries = fleetStory(startMs + 50 * 60_000, minutes, pumps); // over a full hour
-  for (let at = 0; at < entries.length; at += batch) await log.append(entries.slice(at, at + batch));
-  const scene = { sink, nowMs, batch };
-  const original = join(folder, "original");
-  mkdirSync(original);
-  await openSinkRun(pool, { ...scene, folder: original }); // makes its tables
-  await log.close();
-  await pool.end();
-
-  let copies = 0;
-  return {
-    async copy() {
-      copies += 1;
-      const url = new URL(database.url);
-      const name = `${url.pathname.slice(1)}_${copies}`;
-      await administer(database.url, `create database ${name} template ${url.pathname.slice(1)} strategy file_copy`);
-      url.pathname = `/${name}`;
-      const own = join(folder, String(copies));
-      cpSync(original, own, { recursive: true });
-      const close = async () => {
-        await administer(database.url, `drop database ${name} with (force)`);
-        rmSync(own, { recursive: true, force: true });
-      };
-      return { ...scene, folder: own, url: url.href, close };
-    },
-  };
-}
-
-/** From another database of the server: nobody may be in the one that is copied. */
-async function administer(url: string, statement: string): Promise<void> {
-  const elsewhere = new URL(url);
-  elsewhere.pathname = "/postgres";
-  const client = new pg.Client({ connectionString: elsewhere.href });
-  await client.connect();
-  await client.query(statement);
-  await client.end();
-}
-
-/** Runs to the point, and no further; gives the steps on the way. Null: to its end. */
-async function abandonedAt(scene: Copy, point: string | null): Promise<readonly string[]> {
-  const clients: pg.PoolClient[] = [];
-  const died = Promise.withResolvers<void>();
-  let dead: Promise<never> | undefined;
-  const { step, taken } = stepsUntil(point, () => {
-    dead = new Promise<never>(() => {});
-    for (const client of clients) (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
-    died.resolve();
-    return dead;
-  });
-  let armed = false;
-  const pool = openPool(scene.url, { max: 4 });
-  pool.on("connect", (client) => {
-    clients.push(client);
-    client.on("error", () => {}); // cut
-  });
-  const whenArmed = (name: string) => dead ?? (armed ? step(name) : undefined);
-  watchPool(pool, whenArmed);
-  const run = await openSinkRun(pool, scene, whenArmed);
-  armed = true;
-  await Promise.race([run.toTheEnd(), died.promise]);
-  if (dead === undefined) await pool.end();
-  if (point !== null && point !== "end") expect(dead, `${point} was reached`).toBeDefined();
-  return taken;
-}
-
-/** The same in a process of its own, by kill -9. */
-function killedAt({ close: _, ...scene }: Copy, point: string): Promise<void> {
-  const program = join(import.meta.dirname, "sink-process.ts");
-  const env = { ...process.env, DOPPEL_FAULT_SCENE: JSON.stringify(scene), DOPPEL_FAULT_POINT: point };
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [program], { env, timeout: 60_000 }, (error, stdout, stderr) => {
-      if (error?.signal === "SIGKILL" && !error.killed) return resolve();
-      reject(new Error(`It was not killed at ${point}: ${stderr || stdout || error?.message}`));
-    });
-  });
-}
-
-async function outcome({ sink, url, folder }: Copy): Promise<Record<string, readonly unknown[]>> {
-  const pool = openPool(url, { max: 2 });
-  try {
-    if (sink !== "archive")
-      return await dump(
-        pool,
-        sink === "timeseries" ? [...tablesOf.timeseries, ...tablesOf.aggregates] : tablesOf[sink],
-      );
-    return await archived(pool, folder);
-  } finally {
-    await pool.end();
-  }
-}
-
-/** Readings, and how many rows the listed files say they have. What is not listed waits to be deleted. */
-async function archived(pool: pg.Pool, folder: string): Promise<Record<string, readonly unknown[]>> {
-  const store = await openObjectStore(folder);
-  const archive = await openParquetArchive(pool, store);
-  const readings: unknown[] = [];
-  for (const device of pumps)
-    for (const metric of await archive.metrics(device))
-      for await (const some of archive.readings({ device, metric, fromMs: 0, toMs: nowMs * 2 }))
-        readings.push(...some.map((reading) => [device, metric, reading]));
-  const files = await archive.files({ fromMs: 0, toMs: nowMs * 2 });
-  const rows = files.reduce((sum, file) => sum + file.rows, 0);
-  const { rows: removed } = await pool.query("select key from archive_removed");
-  const known = new Set([...files, ...removed].map(({ key }) => key));
-  for await (const { key } of store.list("telemetry/"))
-    if (key.endsWith(".parquet") && !known.has(key)) throw new Error(`${key} is in no list`);
-  await archive.close();
-  await store.close();
-  return { readings, rows: [rows] };
-}
