@@ -6,6 +6,7 @@
  * F1 A process that is killed after a step and before the next one is the same as one that is killed before the next one,
  *    so "before each step, and after the last" is between every two steps.
  * F2 Within a transaction nothing is durable: a kill there is the same as one before its commit.
+ * F3 So is it while one only looks: a kill before a step that changes nothing is the same as one before the next step.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -15,6 +16,11 @@ import type { ObjectStore } from "../../../ports/object-store/port.ts";
 
 /** "commit:3": before the third commit. */
 export type FaultPoint = string;
+
+/** F3. What begins with "with", say, may change something. */
+export function mayChange(point: FaultPoint): boolean {
+  return !/^(begin|log read|select|clickhouse select|store (get|getRange|size))\b/.test(point);
+}
 
 /** Told of each step before it is made. What it gives is awaited first: a promise that never ends is a dead process. */
 export type Step = (name: string) => Promise<never> | undefined;

@@ -13,7 +13,7 @@ import { openObjectStore } from "../../../ports/object-store/open.ts";
 import { openPool } from "../../../ports/postgres/pool.ts";
 import { testDatabase } from "../../../ports/postgres/testing.ts";
 import { devices, dump, fleetStory, rounded, tablesOf } from "../../../sinks/replay/testing.ts";
-import { stepsUntil, watchPool } from "./fault-point.ts";
+import { mayChange, stepsUntil, watchPool } from "./fault-point.ts";
 import type { Mutant } from "./mutants.ts";
 import { type FaultSink, openSinkRun, type SinkScene } from "./sink-run.ts";
 
@@ -29,7 +29,7 @@ export type Outcome = Record<string, readonly unknown[]>;
 
 /** Places at which a sink can die, over one log. */
 export type KillHarness = {
-  /** Nothing happens: the steps that there are, and what is there then. */
+  /** Nothing happens: the points that differ (F3), without the end, and what is there then. */
   undisturbed(): Promise<{ readonly points: readonly string[]; readonly outcome: Outcome }>;
   /**
    * Dies at the point ("end": after the last step); another goes on; what is there then.
@@ -46,7 +46,7 @@ export async function openKillHarness(sink: FaultSink, mutant: Mutant | null = n
   return {
     async undisturbed() {
       const scene = await copy();
-      const points = await cutAt(scene, null);
+      const points = (await cutAt(scene, null)).filter(mayChange);
       const found = await outcome(scene);
       await scene.close();
       return { points, outcome: found };

@@ -14,7 +14,7 @@ describe.each(sinks)("the %s sink, killed between any two of its steps,", (sink)
     const harness = await openKillHarness(sink);
     onTestFinished(() => harness.close());
     const { points, outcome: expected } = await harness.undisturbed();
-    expect(points.length).toBeGreaterThan(10);
+    expect(points.length).toBeGreaterThanOrEqual(4);
     for (const rows of Object.values(expected)) expect(rows.length).toBeGreaterThan(0);
     const isKilled = (index: number) =>
       Math.floor((index * kills) / points.length) !== Math.floor(((index - 1) * kills) / points.length);
