@@ -88,9 +88,14 @@ export const api = {
   removeExport: (id: string) => send<null>("DELETE", `/v1/exports/${encodeURIComponent(id)}`),
 
   quality: (query: URLSearchParams, signal?: AbortSignal) => get<QualityReport>(`/v1/quality?${query}`, signal),
-  typeQuality: (type: string, signal?: AbortSignal) => get<TypeQuality>(typeRules(type), signal),
-  /** The type's own rules, all of them. */
-  setTypeQuality: (type: string, own: Record<string, unknown>) => send<TypeQuality>("PUT", typeRules(type), own),
+  typeQuality: (type: string, signal?: AbortSignal) => tagged<TypeQuality>(typeRules(type), signal ? { signal } : {}),
+  /** The type's own rules, all of them, over those that had this tag; a Problem of status 412 if others are there now. */
+  setTypeQuality: (type: string, own: Record<string, unknown>, etag: string) =>
+    tagged<TypeQuality>(typeRules(type), {
+      method: "PUT",
+      headers: { "content-type": "application/json", ...(etag === "" ? {} : { "if-match": etag }) },
+      body: JSON.stringify(own),
+    }),
 
   deadLetter: (id: string) => get<DeadLetter>(`/v1/dead-letters/${encodeURIComponent(id)}`),
   /**
@@ -119,13 +124,23 @@ function send<T>(method: string, path: string, body?: unknown, headers: Record<s
 }
 
 async function request<T>(path: string, init: RequestInit): Promise<T> {
+  return (await answered<T>(path, init)).body;
+}
+
+/** The answer with the tag by which it can be changed; "" if it has none. */
+async function tagged<T extends object>(path: string, init: RequestInit): Promise<T & { etag: string }> {
+  const { body, headers } = await answered<T>(path, init);
+  return { ...body, etag: headers.get("etag") ?? "" };
+}
+
+async function answered<T>(path: string, init: RequestInit): Promise<{ body: T; headers: Headers }> {
   const headers = new Headers(init.headers);
   headers.set("accept", "application/json");
   const response = await fetchWithKey(path, { ...init, headers });
-  if (response.status === 204) return null as T;
+  if (response.status === 204) return { body: null as T, headers: response.headers };
   const body: unknown = await response.json().catch(() => null);
   if (!response.ok) throw problemFrom(response.status, body);
-  return body as T;
+  return { body: body as T, headers: response.headers };
 }
 
 async function requestBlob(path: string): Promise<Blob> {

@@ -40,7 +40,7 @@ describe.skipIf(!there)("the dashboard", { timeout: 90_000 }, () => {
     options: { devices?: number; apiKey?: string; width?: number; members?: number } = {},
   ) {
     const { devices = 200, width = 1280, ...rest } = options;
-    const fake = await startFake({ devices, built, ...rest });
+    const fake = await startFake({ devices, built, calm: true, ...rest });
     const context = await browser.newContext({ viewport: { width, height: 800 }, reducedMotion: "reduce" });
     const page = await context.newPage();
     page.setDefaultTimeout(30_000);
@@ -193,6 +193,38 @@ describe.skipIf(!there)("the dashboard", { timeout: 90_000 }, () => {
     expect(await link.getAttribute("href")).toMatch(/device_id=.*&metric=.*&start=.*&end=.*&format=parquet/);
   });
 
+  test("what is shown is exported to the storage, fetched and deleted; a schedule stays", async () => {
+    const { page, fake } = await open("/history");
+    const id = fake.devices[0]!.id;
+    await page.goto(`${fake.url}/history?device=${id}&metric=temperature&last=1h`);
+    await page.getByText("Export", { exact: true }).click();
+    await page.getByRole("button", { name: /^To the storage/ }).click();
+    const dialog = page.getByRole("dialog", { name: "Export to the storage" });
+    await dialog.getByLabel("Format").selectOption("csv");
+    await dialog.getByRole("button", { name: "Export", exact: true }).click();
+    const made = dialog.getByRole("listitem").filter({ hasText: "86,400 rows in s3://telemetry" });
+    await made.getByText(`temperature of ${id}`).first().waitFor();
+    const file = page.waitForEvent("download");
+    await made.getByRole("button", { name: /\.csv$/ }).click();
+    expect((await file).suggestedFilename()).toMatch(/\.csv$/);
+    await dialog.getByLabel("When").selectOption("day");
+    await dialog.getByText("All readings of the whole day before each run.").waitFor();
+    await dialog.getByRole("button", { name: "Export", exact: true }).click();
+    const daily = dialog.getByRole("listitem").filter({ hasText: "every day at 6" });
+    await daily.getByText("scheduled").waitFor();
+    await made.getByRole("button", { name: /^Delete the export/ }).click();
+    await made.getByRole("button", { name: /^Delete, with its files/ }).click();
+    await made.waitFor({ state: "detached" });
+    expect(await daily.count()).toBe(1);
+    await page.route("**/v1/exports", (route) =>
+      route.fulfill({ status: 503, json: { title: "Unavailable", status: 503, detail: "The storage is not there." } }),
+    );
+    await dialog.getByRole("button", { name: "Export", exact: true }).click();
+    await dialog.getByRole("alert").getByText("The storage is not there.").waitFor();
+    await page.keyboard.press("Escape");
+    await dialog.waitFor({ state: "detached" });
+  });
+
   test("a question that is too large is told in the server's words, and another one can be asked", async () => {
     const { page, fake } = await open("/history");
     const detail = "The range has 90000 intervals; one query takes 10000.";
@@ -243,12 +275,44 @@ describe.skipIf(!there)("the dashboard", { timeout: 90_000 }, () => {
     await dialog.getByLabel("At most").fill("1200");
     await dialog.getByRole("button", { name: "Save rule" }).click();
     await rules.getByText("temperature from −50 to 1,200").waitFor();
-    await rules.getByRole("button", { name: "As default temperature-range" }).click();
+    await rules.getByRole("button", { name: "As built in temperature-range" }).click();
     await rules.getByText("temperature from −50 to 100").waitFor();
     const broken = page.getByRole("region", { name: "Broken rules" });
     await broken.getByRole("link", { name: "quarantined" }).click();
     await page.waitForURL(/dead-letters\?rule=latitude/);
     await page.getByText("above 90").first().waitFor();
+  });
+
+  test("a rule that is saved on top of someone else's change shows it first, and keeps it", async () => {
+    const { page, fake } = await open("/quality?type=pump");
+    const rules = page.getByRole("region", { name: "Rules", exact: true });
+    await rules.getByRole("button", { name: "Edit temperature-range" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("At most").fill("120");
+    const flow = { kind: "range", metrics: ["flow"], min: 0, action: "quarantine" };
+    const other = await fetch(`${fake.url}/v1/device-types/pump/quality`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ "flow-range": flow }),
+    });
+    expect(other.status).toBe(200);
+    await dialog.getByRole("button", { name: "Save rule" }).click();
+    const alert = dialog.getByRole("alert");
+    await alert.getByText("Someone changed the rules meanwhile").waitFor();
+    await alert.getByText("flow at least 0: quarantine (new)").waitFor();
+    await dialog.getByRole("button", { name: "Save mine all the same" }).click();
+    await rules.getByText("temperature from −50 to 120").waitFor();
+    await rules.getByText("flow at least 0").waitFor();
+    // Not seen yet by this page, which is told, and removes nothing.
+    await fetch(`${fake.url}/v1/device-types/pump/quality`, {
+      method: "PUT",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ "flow-range": { ...flow, min: 1 } }),
+    });
+    await rules.getByRole("button", { name: "Remove flow-range" }).click();
+    await rules.getByRole("alert").getByText("(was flow at least 0: quarantine)").waitFor();
+    await rules.getByRole("button", { name: "Remove flow-range" }).click();
+    await rules.getByRole("button", { name: "Remove flow-range" }).waitFor({ state: "detached" });
   });
 
   test("a command is sent with its parameters, and can be cancelled", async () => {

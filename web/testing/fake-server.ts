@@ -7,6 +7,7 @@ import { type Context, Hono } from "hono";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Command, DeadLetter, Device, DeviceDetail, LiveMessage } from "../src/contract.ts";
 import { makeCluster } from "./cluster.ts";
+import { madeUpExports } from "./exports.ts";
 import {
   deadLetters,
   detailOf,
@@ -18,13 +19,13 @@ import {
   presenceEvents,
   statsOf,
 } from "./fleet.ts";
-import { qualityReport, typeQuality } from "./quality.ts";
+import { madeUpRules, qualityReport } from "./quality.ts";
 import { queryAnswer } from "./query.ts";
 
 /**
  * Speaks the API's contract from a made-up fleet, and serves web/dist: for looking at the dashboard, and for tests of
  * it, without the system behind it. `apiKey` makes it ask for one; `built` is where the built dashboard is; `members` is
- * of how many processes it pretends to be.
+ * of how many processes it pretends to be; `calm` leaves each device as online or offline as it is.
  */
 export async function startFake(options: {
   devices: number;
@@ -32,6 +33,7 @@ export async function startFake(options: {
   apiKey?: string;
   built?: string;
   members?: number;
+  calm?: boolean;
 }) {
   const cluster = makeCluster({ members: options.members ?? 1, twins: options.devices, nowMs: Date.now() });
   const devices = makeFleet(options.devices, Date.now());
@@ -44,7 +46,7 @@ export async function startFake(options: {
     return { ...made, ...device, commands: commands.get(device.id) ?? [] };
   };
   const app = new Hono();
-  const problem = (c: Context, status: 401 | 404 | 409 | 422, title: string, text: string) =>
+  const problem = (c: Context, status: 401 | 404 | 409 | 412 | 422, title: string, text: string) =>
     c.json({ type: "about:blank", title, status, detail: text }, status, {
       "content-type": "application/problem+json",
     });
@@ -143,8 +145,24 @@ export async function startFake(options: {
   });
   app.get("/v1/query", (c) => c.json(queryAnswer(new URL(c.req.url).searchParams, Date.now())));
   app.get("/v1/quality", (c) => c.json(qualityReport(new URL(c.req.url).searchParams, Date.now())));
-  app.get("/v1/device-types/:type/quality", (c) => c.json(typeQuality(c.req.param("type"))));
-  app.put("/v1/device-types/:type/quality", async (c) => c.json(typeQuality(c.req.param("type"), await c.req.json())));
+  const rules = madeUpRules();
+  const rulesOf = (c: Context) => {
+    const { etag, ...view } = rules.read(c.req.param("type") ?? "");
+    return c.json(view, 200, { etag });
+  };
+  app.get("/v1/device-types/:type/quality", rulesOf);
+  app.put("/v1/device-types/:type/quality", async (c) => {
+    if (rules.put(c.req.param("type"), await c.req.json(), c.req.header("if-match"))) return rulesOf(c);
+    return problem(c, 412, "Precondition failed", "Someone changed the rules.");
+  });
+  const exports = madeUpExports(Date.now);
+  app.get("/v1/exports", (c) => c.json(exports.list()));
+  app.post("/v1/exports", async (c) => c.json(exports.make(await c.req.json()), 201));
+  app.get("/v1/exports/:id/files/:name", (c) => c.text("device_id,metric,ts,value,flags\r\n"));
+  app.delete("/v1/exports/:id", (c) => {
+    exports.remove(c.req.param("id"));
+    return c.body(null, 204);
+  });
   app.get("/v1/events", (c) =>
     c.json({ items: fleetEvents(devices, Date.now()).slice(0, Number(c.req.query("limit") ?? 20)), next: "more" }),
   );
@@ -225,7 +243,7 @@ export async function startFake(options: {
   const timer = setInterval(() => {
     if (devices.length === 0) return;
     tell({ type: "stats", ...statsOf(devices, rate()) });
-    for (let some = 0; some < 3; some++) {
+    for (let some = 0; some < (options.calm ? 0 : 3); some++) {
       const device = devices[Math.floor(Math.random() * devices.length)]!;
       setOnline(device, device.status === "offline");
     }

@@ -42,11 +42,22 @@ export function qualityReport(query: URLSearchParams, nowMs: number): QualityRep
   };
 }
 
-const own: Record<string, QualityRules> = {};
-
-export function typeQuality(type: string, rules?: QualityRules): TypeQuality {
-  if (rules) own[type] = rules;
-  return { type, rules: own[type] ?? {}, effective: rulesWith(own[type]) };
+/** The rules of types as `/v1/device-types/{type}/quality` holds them, with the tag that a change has to name. */
+export function madeUpRules() {
+  const own: Record<string, QualityRules> = {};
+  const read = (type: string): TypeQuality & { etag: string } => {
+    const view = { type, rules: own[type] ?? {}, effective: rulesWith(own[type]) };
+    return { ...view, etag: JSON.stringify(Buffer.from(JSON.stringify(view)).toString("base64url")) };
+  };
+  return {
+    read,
+    /** False if they have changed since. */
+    put(type: string, rules: QualityRules, ifMatch: string | undefined): boolean {
+      if (ifMatch !== undefined && ifMatch !== read(type).etag) return false;
+      own[type] = rules;
+      return true;
+    },
+  };
 }
 
 function figures(messages: number, next: () => number): QualityFigures {

@@ -1,9 +1,11 @@
 import { useState } from "preact/hooks";
 import type { QualityRule } from "../../../core/quality/rules.ts";
 import { asProblem, type Problem } from "../problem.ts";
+import type { RuleChange } from "../quality/rule-changes.ts";
 import { draftOf, emptyDraft, kinds, type RuleDraft, ruleOf } from "../quality/rule-form.ts";
 import { Dialog } from "./dialog.tsx";
 import { ProblemBox } from "./problem-box.tsx";
+import { RuleChanges } from "./rule-changes.tsx";
 
 const actions = [
   { action: "flag", name: "Accept and flag" },
@@ -23,12 +25,13 @@ export function RuleEditor(props: {
   type: string;
   rule: { name: string; rule: QualityRule } | null;
   onClose: () => void;
-  /** Rejects with what the server said. */
-  onSave: (name: string, rule: Record<string, unknown>) => Promise<void>;
+  /** Null: saved. Otherwise nothing was, since someone has made these changes. Rejects with what the server said. */
+  onSave: (name: string, rule: Record<string, unknown>) => Promise<RuleChange[] | null>;
 }) {
   const { type, rule, onClose, onSave } = props;
   const [draft, setDraft] = useState<RuleDraft>(() => (rule ? draftOf(rule.name, rule.rule) : emptyDraft));
   const [problem, setProblem] = useState<Problem | null>(null);
+  const [meanwhile, setMeanwhile] = useState<RuleChange[] | null>(null);
   const [busy, setBusy] = useState(false);
   const fields = kinds.find(({ kind }) => kind === draft.kind)?.fields ?? [];
   const set = (change: Partial<RuleDraft>) => setDraft({ ...draft, ...change });
@@ -38,8 +41,9 @@ export function RuleEditor(props: {
     setBusy(true);
     setProblem(null);
     try {
-      await onSave(draft.name.trim(), ruleOf(draft));
-      onClose();
+      const changes = await onSave(draft.name.trim(), ruleOf(draft));
+      setMeanwhile(changes);
+      if (changes === null) onClose();
     } catch (error) {
       setProblem(asProblem(error));
     } finally {
@@ -125,12 +129,22 @@ export function RuleEditor(props: {
             </label>
           ))}
         {problem && <ProblemBox problem={problem} />}
+        {meanwhile && (
+          <RuleChanges
+            changes={meanwhile}
+            hint={
+              meanwhile.some(({ name }) => name === draft.name.trim())
+                ? "Your rule would take the place of theirs. Nothing of yours is saved yet."
+                : "Their changes stay if you save. Nothing of yours is saved yet."
+            }
+          />
+        )}
         <div class="actions">
           <button type="button" onClick={onClose}>
             Cancel
           </button>
           <button type="submit" class="primary" disabled={busy}>
-            Save rule
+            {meanwhile ? "Save mine all the same" : "Save rule"}
           </button>
         </div>
       </form>

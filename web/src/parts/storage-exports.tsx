@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { api } from "../api.ts";
 import type { Export } from "../contract.ts";
 import { formatNumber } from "../format.ts";
+import { exportEvery, exportWhat, underWay } from "../history/export-words.ts";
 import { exportRequest, type Format, formats, type Schedule, schedules } from "../history/query.ts";
 import type { HistoryView } from "../history/view.ts";
 import { formatStretch } from "../history/zone.ts";
@@ -24,7 +25,7 @@ export function StorageExports(props: { view: HistoryView; stretch: Stretch; onC
   const [problem, setProblem] = useState<Problem | null>(null);
   const [busy, setBusy] = useState(false);
   const items = exports.data?.items ?? [];
-  const running = items.some(({ state }) => state === "waiting" || state === "running");
+  const running = underWay(items);
   const { loading, reload } = exports;
   useEffect(() => {
     if (!running || loading) return;
@@ -117,18 +118,28 @@ function Item(props: {
 }) {
   const { item, busy, onRemove, onFetch } = props;
   const [run] = item.runs;
-  const what = `${item.metric.join(", ")} of ${item.device_id.length === 1 ? item.device_id[0] : `${item.device_id.length} devices`}`;
+  const [sure, setSure] = useState(false);
+  const what = exportWhat(item);
+  const every = exportEvery(item);
   return (
     <li>
       <span class={stateClass[item.state]}>{item.state}</span>
       <span class="export-what">
         {what} <span class="quiet">as {item.format}</span>
       </span>
-      <button type="button" class="link" disabled={busy} onClick={onRemove}>
-        Delete<span class="visually-hidden"> the export of {what}</span>
+      <button
+        type="button"
+        class={sure ? "link danger" : "link"}
+        disabled={busy}
+        onClick={() => (sure ? onRemove() : setSure(true))}
+        onBlur={() => setSure(false)}
+      >
+        {sure ? "Delete, with its files?" : "Delete"}
+        <span class="visually-hidden"> the export of {what}</span>
       </button>
       <span class="export-note quiet">
         <Ago at={item.createdAt} />
+        {every && `, ${every}`}
         {item.nextRunAt && (
           <>
             , next <Time at={item.nextRunAt} />

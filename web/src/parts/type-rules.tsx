@@ -3,29 +3,57 @@ import { defaultQualityRules, type QualityRule } from "../../../core/quality/rul
 import { api } from "../api.ts";
 import type { TypeQuality } from "../contract.ts";
 import { asProblem, type Problem } from "../problem.ts";
+import { changesBetween, type RuleChange } from "../quality/rule-changes.ts";
 import { ruleWords } from "../quality/rule-words.ts";
 import { useResource } from "../use-resource.ts";
 import { Choice } from "./letter-filters.tsx";
 import { ProblemBox } from "./problem-box.tsx";
+import { RuleChanges } from "./rule-changes.tsx";
 import { RuleEditor } from "./rule-editor.tsx";
 
 const actionWords = { flag: "flag", quarantine: "quarantine", off: "off" };
 
-/** The rules that hold for a device type: the defaults and its own, which can be changed. */
+type Tagged = TypeQuality & { etag: string };
+
+/** The rules that hold for a device type: the built-in ones and its own, which can be changed. */
 export function TypeRules(props: { type: string; types: string[]; onType: (type: string) => void }) {
   const { type, types, onType } = props;
   const quality = useResource(`rules/${type}`, (signal) => api.typeQuality(type, signal));
   const [editing, setEditing] = useState<{ name: string; rule: QualityRule } | "new" | null>(null);
+  /** The rules as they were when editing began, or as someone else then left them. */
+  const [from, setFrom] = useState<Tagged | null>(null);
+  const [meanwhile, setMeanwhile] = useState<RuleChange[] | null>(null);
   const [problem, setProblem] = useState<Problem | null>(null);
-  const own = quality.data?.rules ?? {};
-  const put = async (rules: Record<string, unknown>) => {
-    const saved: TypeQuality = await api.setTypeQuality(type, rules);
-    quality.patch(() => saved);
+  const shown = quality.data?.type === type ? quality.data : null;
+  const own = shown?.rules ?? {};
+  const take = (newest: Tagged) => quality.patch((before) => (before.type === newest.type ? newest : before));
+
+  /** Gives null, or, where nothing was saved, what someone else has changed since `base`. */
+  const put = async (base: Tagged, rules: Record<string, unknown>): Promise<RuleChange[] | null> => {
+    try {
+      take(await api.setTypeQuality(base.type, rules, base.etag));
+      return null;
+    } catch (error) {
+      if (asProblem(error).status !== 412) throw error;
+      const newest = await api.typeQuality(base.type);
+      take(newest);
+      setFrom(newest);
+      return changesBetween(base.effective, newest.effective);
+    }
+  };
+  const edit = (what: { name: string; rule: QualityRule } | "new") => {
+    setMeanwhile(null);
+    setProblem(null);
+    setFrom(shown);
+    setEditing(what);
   };
   const without = (name: string) => {
+    if (!shown) return;
+    setMeanwhile(null);
     setProblem(null);
-    put(Object.fromEntries(Object.entries(own).filter(([one]) => one !== name))).catch((error: unknown) =>
-      setProblem(asProblem(error)),
+    put(shown, Object.fromEntries(Object.entries(own).filter(([one]) => one !== name))).then(
+      setMeanwhile,
+      (error: unknown) => setProblem(asProblem(error)),
     );
   };
   return (
@@ -39,12 +67,20 @@ export function TypeRules(props: { type: string; types: string[]; onType: (type:
           options={types.filter((one) => one !== "default").map((one) => [one, one])}
           onChange={(chosen) => onType(chosen === "" ? "default" : chosen)}
         />
-        <span class="quiet">A change holds at once, for new messages.</span>
-        <button type="button" class="at-end" onClick={() => setEditing("new")}>
+        <button type="button" class="at-end" disabled={!shown} onClick={() => edit("new")}>
           Add rule
         </button>
       </header>
+      <p class="quiet rules-note">
+        {type === "default"
+          ? "For devices registered without a type, and for no others: every other type begins with the built-in rules. "
+          : `The built-in rules, and what ${type} has in their place or beside them. `}
+        A change holds at once, for new messages.
+      </p>
       {(quality.problem ?? problem) && <ProblemBox problem={(quality.problem ?? problem)!} onRetry={quality.reload} />}
+      {meanwhile && (
+        <RuleChanges changes={meanwhile} hint="Nothing of yours is saved. Look at the rules, and try again." />
+      )}
       <div class="scroll">
         <table class="type-rules">
           <thead>
@@ -58,10 +94,13 @@ export function TypeRules(props: { type: string; types: string[]; onType: (type:
             </tr>
           </thead>
           <tbody>
-            {Object.entries(quality.data?.effective ?? {}).map(([name, rule]) => (
+            {Object.entries(shown?.effective ?? {}).map(([name, rule]) => (
               <tr key={name} class={rule.action === "off" ? "off" : ""}>
                 <th scope="row">
-                  <code>{name}</code>
+                  <code>{name}</code>{" "}
+                  <span class="quiet">
+                    {!(name in own) ? "built in" : name in defaultQualityRules ? "changed" : "own"}
+                  </span>
                 </th>
                 <td>{ruleWords(rule)}</td>
                 <td>
@@ -74,12 +113,12 @@ export function TypeRules(props: { type: string; types: string[]; onType: (type:
                   </span>
                 </td>
                 <td class="row-actions">
-                  <button type="button" class="link" onClick={() => setEditing({ name, rule })}>
+                  <button type="button" class="link" onClick={() => edit({ name, rule })}>
                     Edit<span class="visually-hidden"> {name}</span>
                   </button>
                   {name in own && (
                     <button type="button" class="link" onClick={() => without(name)}>
-                      {name in defaultQualityRules ? "As default" : "Remove"}
+                      {name in defaultQualityRules ? "As built in" : "Remove"}
                       <span class="visually-hidden"> {name}</span>
                     </button>
                   )}
@@ -89,12 +128,12 @@ export function TypeRules(props: { type: string; types: string[]; onType: (type:
           </tbody>
         </table>
       </div>
-      {editing !== null && (
+      {editing !== null && from !== null && (
         <RuleEditor
-          type={type}
+          type={from.type}
           rule={editing === "new" ? null : editing}
           onClose={() => setEditing(null)}
-          onSave={(name, rule) => put({ ...own, [name]: rule })}
+          onSave={(name, rule) => put(from, { ...from.rules, [name]: rule })}
         />
       )}
     </section>

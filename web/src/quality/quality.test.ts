@@ -3,6 +3,7 @@ import { defaultQualityRules, parseQualityRules, type QualityRule } from "../../
 import { formatShare, lowestOf, toneOf } from "./measures.ts";
 import { qualityHref, readQualityView } from "./quality-view.ts";
 import { trendOf } from "./report.ts";
+import { changesBetween } from "./rule-changes.ts";
 import { draftOf, emptyDraft, kinds, ruleOf } from "./rule-form.ts";
 import { ruleWords } from "./rule-words.ts";
 
@@ -67,6 +68,25 @@ describe("a rule in words and in a form", () => {
     const parsed = parseQualityRules({ new: ruleOf(emptyDraft) });
     expect(parsed).toMatchObject({ kind: "refused" });
     expect(ruleOf({ ...emptyDraft, metrics: "a", min: "1,5", max: "x" })).toMatchObject({ min: 1.5, max: "x" });
+  });
+
+  test("what someone else changed is told rule by rule, whatever the order of its fields", () => {
+    const before: Record<string, QualityRule> = {
+      a: { kind: "range", metrics: ["speed"], max: 3, action: "flag" },
+      b: { kind: "required", metrics: ["flow"], action: "flag" },
+      c: { kind: "latitude", metrics: ["lat"], action: "off" },
+    };
+    const now: Record<string, QualityRule> = {
+      d: { kind: "type", metrics: ["level"], type: "number", action: "quarantine" },
+      c: { action: "off", metrics: ["lat"], kind: "latitude" },
+      a: { kind: "range", metrics: ["speed"], max: 4, action: "flag" },
+    };
+    expect(changesBetween(before, now)).toEqual([
+      { name: "d", before: null, now: "level must be a number: quarantine" },
+      { name: "a", before: "speed at most 3: flag", now: "speed at most 4: flag" },
+      { name: "b", before: "flow must be there: flag", now: null },
+    ]);
+    expect(changesBetween(now, now)).toEqual([]);
   });
 
   test("says what it demands", () => {
