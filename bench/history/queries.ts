@@ -24,6 +24,7 @@ import { openMemoryQueryCache } from "../../ports/query-cache/memory.ts";
 import type { TimeSeries } from "../../ports/time-series/port.ts";
 import { openPostgresTimeSeries } from "../../ports/time-series/postgres.ts";
 import { kinds, makeArchive, makeRows, nameOf, probes, rawDays } from "./data.ts";
+import { percentile } from "./percentile.ts";
 
 export type QueryTimes = {
   readonly question: string;
@@ -124,11 +125,6 @@ export async function measured(
     }
   }
   return results;
-}
-
-function percentile(times: readonly number[], share: number): number {
-  const sorted = [...times].sort((a, b) => a - b);
-  return Math.round(sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]! * 10) / 10;
 }
 
 if (import.meta.main) {
