@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { isLoopback } from "./core/loopback.ts";
-import { archiveOptions, archivePlace, clickhouseOption, seriesOptions, sinkOptions } from "./history-options.ts";
+import { archiveOptions, archivePlace, clickhouseOptions, seriesOptions, sinkOptions } from "./history-options.ts";
 import { address, oneOf, orNothing, port, postgresUrl, text, whole, yesOrNo } from "./option-values.ts";
 import { asksForHelp, type ConfigOf, type Env, flagOf, option, optionLines, readOptions } from "./options.ts";
 
@@ -50,7 +50,7 @@ const options = {
   ...seriesOptions,
   archive: archivePlace("auto", "folder archive beside the database"),
   ...archiveOptions,
-  clickhouseUrl: clickhouseOption,
+  ...clickhouseOptions,
   ...sinkOptions,
   eventRetentionDays: option("DOPPEL_EVENT_RETENTION_DAYS", "90", whole(1, 36_500), "how long device events are kept"),
   logRetentionDays: option("DOPPEL_LOG_RETENTION_DAYS", "7", whole(1, 36_500), "how long the event log is kept"),

@@ -62,9 +62,18 @@ export const archivePlace = (standard: string, defaultIs?: string) =>
     defaultIs === undefined ? {} : { defaultIs },
   );
 
-export const clickhouseOption = option(
-  "CLICKHOUSE_URL",
-  "",
-  orNothing(url("http://user:password@127.0.0.1:8123/doppel", "http", "https")),
-  "ClickHouse that gets all readings too",
-);
+/** A database of analysts, beside everything else: what it keeps is its own affair. */
+export const clickhouseOptions = {
+  clickhouseUrl: option(
+    "CLICKHOUSE_URL",
+    "",
+    orNothing(url("http://user:password@127.0.0.1:8123/doppel", "http", "https")),
+    "ClickHouse that gets all readings too",
+  ),
+  clickhouseRetentionDays: option(
+    "DOPPEL_CLICKHOUSE_RETENTION_DAYS",
+    "0",
+    whole(0, 36_500),
+    "how long ClickHouse keeps readings; 0: for ever",
+  ),
+};

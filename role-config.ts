@@ -6,7 +6,7 @@
  *     gateways say to each other is under a secret.
  */
 import { isLoopback } from "./core/loopback.ts";
-import { archiveOptions, archivePlace, clickhouseOption, seriesOptions, sinkOptions } from "./history-options.ts";
+import { archiveOptions, archivePlace, clickhouseOptions, seriesOptions, sinkOptions } from "./history-options.ts";
 import { address, hostPorts, oneOf, orNothing, port, postgresUrl, text, url, whole } from "./option-values.ts";
 import {
   asksForHelp,
@@ -131,7 +131,7 @@ const options = {
   archive: archivePlace("off"),
   ...archiveOptions,
   ...sinkOptions,
-  clickhouseUrl: clickhouseOption,
+  ...clickhouseOptions,
   eventRetentionDays: option("DOPPEL_EVENT_RETENTION_DAYS", "90", days, "how long device events are kept"),
   logRetentionDays: option("DOPPEL_LOG_RETENTION_DAYS", "7", days, "how long Kafka keeps records"),
   logLevel: option(
@@ -211,6 +211,7 @@ const roleOptions = {
     "archiveMinutes",
     "archiveRetentionDays",
     "clickhouseUrl",
+    "clickhouseRetentionDays",
     "sinkBatchRecords",
     "sinkLingerMs",
     ...logging,

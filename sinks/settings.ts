@@ -15,6 +15,8 @@ export type SinksSettings = {
   readonly archive: ArchiveSettings | null;
   /** "": none. */
   readonly clickhouseUrl: string;
+  /** How long it keeps readings; null: for ever. */
+  readonly clickhouseRetentionMs: number | null;
   /** A sink takes at most so many records at a time. */
   readonly batchRecords: number;
   /** Where there are few, it lets them come together for so long. */
@@ -51,6 +53,7 @@ export function sinksSettingsOf(config: HistoryConfig, archivePlace: string | nu
             retentionDays: config.archiveRetentionDays === 0 ? null : config.archiveRetentionDays,
           },
     clickhouseUrl: config.clickhouseUrl,
+    clickhouseRetentionMs: config.clickhouseRetentionDays === 0 ? null : config.clickhouseRetentionDays * dayMs,
     batchRecords: config.sinkBatchRecords,
     lingerMs: config.sinkLingerMs,
   };
@@ -71,4 +74,5 @@ export type HistoryConfig = StoreConfig & {
   readonly sinkBatchRecords: number;
   readonly sinkLingerMs: number;
   readonly clickhouseUrl: string;
+  readonly clickhouseRetentionDays: number;
 };

@@ -80,7 +80,7 @@ async function openArchive(
 /** A server beside the system: while it is away, everything else goes on. */
 function clickHouse({
   clickhouseUrl,
-  telemetryRetentionMs,
+  clickhouseRetentionMs,
   minuteRetentionMs,
   hourRetentionMs,
 }: SinksSettings): SinkTarget {
@@ -89,7 +89,7 @@ function clickHouse({
     // The client is loaded where it is needed.
     const { openClickHouseAnalytics } = await import("../ports/analytics/clickhouse.ts");
     const analytics = await openClickHouseAnalytics({
-      ...{ url: clickhouseUrl, keepMs: telemetryRetentionMs, keepAggregatesMs },
+      ...{ url: clickhouseUrl, keepMs: clickhouseRetentionMs, keepAggregatesMs },
     });
     const target = clickHouseTarget(analytics);
     return { ...target, close: () => analytics.close() };

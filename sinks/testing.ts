@@ -14,6 +14,7 @@ export function sinksSettings(settings: Partial<SinksSettings> = {}): SinksSetti
     compressAfterMs: 7 * dayMs,
     archive: null,
     clickhouseUrl: "",
+    clickhouseRetentionMs: null,
     batchRecords: 5_000,
     lingerMs: 200,
     ...settings,

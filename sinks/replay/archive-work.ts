@@ -38,7 +38,7 @@ export async function openArchiveWork(
     const finish = async () => {
       await archive.writeManifest();
       const files = await archive.files({ fromMs: Number.NEGATIVE_INFINITY, toMs: Number.POSITIVE_INFINITY });
-      return `${files.length} files are in ${store.place}.`;
+      return `${files.length === 1 ? "1 file is" : `${files.length} files are`} in ${store.place}.`;
     };
     return { work: freshWork(target, { pool, place: into, finish, now }), close };
   } catch (error) {

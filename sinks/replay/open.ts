@@ -22,6 +22,8 @@ import { rebuiltWork } from "./rebuilt-work.ts";
 import type { ReplayWork } from "./run.ts";
 import { aggregatesWork, rowsWork } from "./timeseries-work.ts";
 
+const dayMs = 86_400_000;
+
 export const replaySinks = ["timeseries", "aggregates", "archive", "quality", "fleet"] as const;
 export type ReplaySink = (typeof replaySinks)[number];
 
@@ -83,7 +85,7 @@ async function workOf(
     case "timeseries": {
       if (into === null) return rowsWork(await openTimeSeries(place, { kind: settings.timeSeries }), now);
       const series = await openPostgresTimeSeries(place); // an extension belongs to the database, not to a schema
-      const target = timeSeriesTarget(series, { retention: async () => retentionOf(settings) });
+      const target = timeSeriesTarget(series, { retention: () => retentionOf(settings, pool) });
       const finish = async () => `${await series.refresh(now())} aggregates made.`;
       return freshWork(target, { pool: place, place: into, finish, now });
     }
@@ -139,10 +141,15 @@ async function checkHasRows(place: pg.Pool, into: string): Promise<void> {
   );
 }
 
-function retentionOf({ telemetryRetentionMs, minuteRetentionMs, hourRetentionMs }: SinksSettings): SeriesRetention {
+/** As the running sink's: types may have their own. */
+async function retentionOf(
+  { telemetryRetentionMs, minuteRetentionMs, hourRetentionMs }: SinksSettings,
+  pool: pg.Pool,
+): Promise<SeriesRetention> {
+  const deviceTypes = await openPostgresDeviceTypes(pool);
   return {
     keepMs: telemetryRetentionMs,
-    keepMsOf: new Map(),
+    keepMsOf: new Map([...(await deviceTypes.retentionOf())].map(([type, days]) => [type, days * dayMs])),
     keepAggregatesMs: { minute: minuteRetentionMs, hour: hourRetentionMs },
   };
 }
