@@ -3,14 +3,11 @@
  * behind the HTTP of clickhouse-server.py. For tests; a server of one's own: DOPPEL_TEST_CLICKHOUSE=http://host:8123.
  * Run by itself, it installs what is missing: node deploy/native/clickhouse.ts
  */
-import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder, makeOnce } from "./cache.ts";
+import { type Env, fetchWithPip, installByItself, type Say } from "./fetch.ts";
 import { freePort, type NativeProcess, startProcess } from "./process.ts";
-
-type Say = (line: string) => void;
-type Env = Readonly<Record<string, string | undefined>>;
 
 /** The engine of ClickHouse 26.9. */
 const VERSION = "26.9.0";
@@ -60,38 +57,22 @@ export async function clickHouseInstallation(say: Say = () => {}, env: Env = pro
     async (into) => {
       say(`Fetching ClickHouse's engine ${VERSION} with pip, once (560 MB on disk).`);
       // Without what it only needs for data frames.
-      const pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--disable-pip-version-check", "--target", into];
-      const { code, output } = await run("python3", [...pip, `chdb-core==${VERSION}`], env);
-      if (code !== 0)
-        throw new ClickHouseInstallFailed(
-          `pip could not fetch chdb-core ${VERSION}: ${output.trim() || "python3 does not run here"}. Install Python 3.9 or newer ` +
-            "with pip (Debian: apt-get install python3-pip), or name a server: DOPPEL_TEST_CLICKHOUSE=http://host:8123.",
-        );
+      await fetchWithPip(["--no-deps", `chdb-core==${VERSION}`], { into, env, failed });
     },
     say,
   );
   return folder;
 }
 
-function run(command: string, args: readonly string[], env: Env): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve) => {
-    const child = spawn(command, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (chunk: Buffer) => {
-        output += chunk.toString();
-      });
-    child.once("error", (error) => resolve({ code: null, output: error.message }));
-    child.once("close", (code) => resolve({ code, output }));
-  });
+function failed(why: string): ClickHouseInstallFailed {
+  return new ClickHouseInstallFailed(
+    `ClickHouse's engine (chdb-core ${VERSION}) cannot be had: ${why}. Install Python 3.9 or newer with pip (Debian: ` +
+      "apt-get install python3-pip), or name a server: DOPPEL_TEST_CLICKHOUSE=http://host:8123.",
+  );
 }
 
-if (import.meta.main) {
-  try {
-    console.log(`ClickHouse's engine ${VERSION} is in ${await clickHouseInstallation(console.log)}`);
-  } catch (error) {
-    if (!(error instanceof ClickHouseInstallFailed)) throw error;
-    console.error(error.message);
-    process.exitCode = 1;
-  }
-}
+if (import.meta.main)
+  await installByItself(
+    ClickHouseInstallFailed,
+    async (say) => `ClickHouse's engine ${VERSION} is in ${await clickHouseInstallation(say)}`,
+  );

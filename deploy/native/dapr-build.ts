@@ -7,17 +7,15 @@
  *
  * Run by itself, it builds what is missing and prints the paths: node deploy/native/dapr-build.ts
  */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheFolder, makeOnce } from "./cache.ts";
+import { type Env, installByItself, type Outcome, runProgram } from "./fetch.ts";
 
 /** Paths of the programs. */
 export type DaprBinaries = { daprd: string; placement: string; scheduler: string };
-
-type Env = Readonly<Record<string, string | undefined>>;
 
 /** The programs could not be built, or are not where DOPPEL_DAPR_BIN says. */
 export class DaprBuildFailed extends Error {
@@ -29,6 +27,7 @@ export class DaprBuildFailed extends Error {
 const MODULE = fileURLToPath(new URL("../../dapr/native", import.meta.url));
 const PROGRAMS = ["daprd", "placement", "scheduler"] as const;
 const PROGRESS_MS = 30_000;
+const LONGEST_MS = 3_600_000;
 
 /**
  * The programs: those in the folder DOPPEL_DAPR_BIN, or those built before, or new ones. `say` hears of a long wait.
@@ -82,23 +81,10 @@ async function goVersion(env: Env): Promise<string> {
   );
 }
 
-type GoOutcome = { code: number | null; output: string; errors: string };
-
 /** -mod=readonly: exactly the modules of go.mod, with exactly the contents of go.sum. */
-function go(args: readonly string[], env: Env): Promise<GoOutcome> {
-  return new Promise((resolve) => {
-    const child = spawn("go", args, {
-      cwd: MODULE,
-      env: { ...env, GOFLAGS: "-mod=readonly -buildvcs=false", GOWORK: "off", CGO_ENABLED: "0" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let output = "";
-    let errors = "";
-    child.stdout.on("data", (chunk) => (output += chunk));
-    child.stderr.on("data", (chunk) => (errors += chunk));
-    child.once("error", (error) => resolve({ code: null, output, errors: error.message }));
-    child.once("close", (code) => resolve({ code, output, errors }));
-  });
+function go(args: readonly string[], env: Env): Promise<Outcome> {
+  const goEnv = { ...env, GOFLAGS: "-mod=readonly -buildvcs=false", GOWORK: "off", CGO_ENABLED: "0" };
+  return runProgram("go", args, { cwd: MODULE, env: goEnv, timeoutMs: LONGEST_MS });
 }
 
 /** Of go.mod, go.sum, every Go file, and what compiles them how. */
@@ -141,13 +127,8 @@ function paths(folder: string): DaprBinaries {
   return { daprd: join(folder, "daprd"), placement: join(folder, "placement"), scheduler: join(folder, "scheduler") };
 }
 
-if (import.meta.main) {
-  try {
+if (import.meta.main)
+  await installByItself(DaprBuildFailed, async () => {
     const binaries = await daprBinaries((line) => console.error(line));
-    for (const program of PROGRAMS) console.log(binaries[program]);
-  } catch (error) {
-    if (!(error instanceof DaprBuildFailed)) throw error;
-    console.error(error.message);
-    process.exitCode = 1;
-  }
-}
+    return PROGRAMS.map((program) => binaries[program]).join("\n");
+  });

@@ -2,17 +2,14 @@
  * Apache Kafka's own libraries by Maven, into the cache, and an archive of its classes, with which it starts in a
  * third of the time. Run by itself, it installs what is missing and prints where: node deploy/native/kafka-install.ts
  */
-import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder, makeOnce } from "./cache.ts";
+import { type Env, fetchWithMaven, installByItself, runProgram, type Say } from "./fetch.ts";
 import { kafkaProperties } from "./kafka-properties.ts";
 import { freePort, NativeProcessFailed, portAnswers, startProcess } from "./process.ts";
-
-type Env = Readonly<Record<string, string | undefined>>;
-type Say = (line: string) => void;
 
 /** Kafka cannot be run here: Java or Maven is missing, or the download failed. */
 export class KafkaInstallFailed extends Error {
@@ -89,9 +86,9 @@ const OPTIONS = [
 
 /** "17.0.15+6-Debian-1": the archive is good for exactly this one. */
 async function javaVersion(env: Env): Promise<string> {
-  const outcome = await run("java", ["-XshowSettings:properties", "-version"], env);
+  const outcome = await runProgram("java", ["-XshowSettings:properties", "-version"], { env });
   if (outcome.code !== 0) throw new KafkaInstallFailed(`Kafka needs Java, and "java" does not run here. ${HINT}`);
-  const version = /java\.runtime\.version = (\S+)/.exec(outcome.output)?.[1] ?? "unknown";
+  const version = /java\.runtime\.version = (\S+)/.exec(outcome.errors + outcome.output)?.[1] ?? "unknown";
   if (Number.parseInt(version, 10) < OLDEST_JAVA)
     throw new KafkaInstallFailed(`Kafka needs Java ${OLDEST_JAVA} or newer; "java" is ${version}. ${HINT}`);
   return version;
@@ -102,11 +99,8 @@ async function download(into: string, say: Say, env: Env): Promise<void> {
   const work = mkdtempSync(join(tmpdir(), "doppel-kafka-"));
   try {
     writeFileSync(join(work, "pom.xml"), POM);
-    const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${into}`];
-    const outcome = await run("mvn", ["-q", "-B", "-ntp", ...goal], env, work);
-    if (outcome.code === null) throw new KafkaInstallFailed(`Kafka needs Maven, and "mvn" does not run here. ${HINT}`);
-    if (outcome.code !== 0)
-      throw new KafkaInstallFailed(`Maven could not fetch Kafka ${VERSION}:\n${outcome.output.trim()}\n${HINT}`);
+    const failed = (why: string) => new KafkaInstallFailed(`Kafka ${VERSION} cannot be had: ${why}. ${HINT}`);
+    await fetchWithMaven(["dependency:copy-dependencies", "-DincludeScope=runtime"], { into, env, failed }, work);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -123,7 +117,7 @@ async function archiveClasses(into: string, classPath: string, say: Say): Promis
     writeFileSync(properties, kafkaProperties(node, [node], join(work, "data")));
     const java = (...args: string[]) => [...OPTIONS, "-cp", classPath, ...args];
     const format = java("kafka.tools.StorageTool", "format", "-t", randomClusterId(), "-c", properties);
-    if ((await run("java", format, process.env)).code !== 0) return;
+    if ((await runProgram("java", format)).code !== 0) return;
     const broker = await startProcess({
       name: "Kafka",
       command: "java",
@@ -146,30 +140,8 @@ export function randomClusterId(): string {
   return id.startsWith("-") ? randomClusterId() : id; // Kafka's tool would take it for an option
 }
 
-type Outcome = { code: number | null; output: string };
-
-function run(command: string, args: readonly string[], env: Env, cwd?: string): Promise<Outcome> {
-  return new Promise((resolve) => {
-    const options = { env, stdio: ["ignore", "pipe", "pipe"] as ["ignore", "pipe", "pipe"] };
-    const child = spawn(command, args, cwd === undefined ? options : { ...options, cwd });
-    let output = "";
-    const hear = (chunk: Buffer) => {
-      output += chunk.toString();
-    };
-    child.stdout.on("data", hear);
-    child.stderr.on("data", hear);
-    child.once("error", (error) => resolve({ code: null, output: error.message }));
-    child.once("close", (code) => resolve({ code, output }));
+if (import.meta.main)
+  await installByItself(KafkaInstallFailed, async (say) => {
+    const { classPath } = await kafkaInstallation(say);
+    return `Kafka ${VERSION} is in ${classPath.split(":")[0]?.replace(/\/[^/]*$/, "")}`;
   });
-}
-
-if (import.meta.main) {
-  try {
-    const { classPath } = await kafkaInstallation(console.log);
-    console.log(`Kafka ${VERSION} is in ${classPath.split(":")[0]?.replace(/\/[^/]*$/, "")}`);
-  } catch (error) {
-    if (!(error instanceof KafkaInstallFailed)) throw error;
-    console.error(error.message);
-    process.exitCode = 1;
-  }
-}
