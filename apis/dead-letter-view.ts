@@ -24,6 +24,18 @@ export const aDeadLetter = {
   resend: null,
 };
 
+export const OutcomeView = z
+  .union([
+    z.object({ kind: z.literal("counted"), accepted: z.int(), duplicates: z.int(), refused: z.int() }),
+    z.object({ kind: z.literal("taken") }),
+    z.object({ kind: z.literal("refused"), detail: z.string() }),
+  ])
+  .openapi("ResendOutcome", {
+    description:
+      "`counted`: how many messages of telemetry were accepted, duplicates, refused. `taken`: an acknowledgement. `refused`: by the twin.",
+    example: { kind: "counted", accepted: 1, duplicates: 0, refused: 0 },
+  });
+
 const ResendState = z
   .object({
     state: z.enum(["sending", "sent"]),
@@ -31,7 +43,7 @@ const ResendState = z
     at: Timestamp,
     corrected: z.boolean().openapi({ description: "Sent with another payload, or with an override" }),
     tries: z.int(),
-    outcome: z.looseObject({ kind: z.enum(["counted", "taken", "refused"]) }).nullable(),
+    outcome: OutcomeView.nullable(),
     detail: z.string(),
   })
   .nullable();

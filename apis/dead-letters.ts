@@ -9,6 +9,7 @@ import {
   filterOf,
   letterFilter,
   letterView,
+  OutcomeView,
   takenWords,
   wordsOf,
 } from "./dead-letter-view.ts";
@@ -33,16 +34,10 @@ const letterParameter = z.object({
     .openapi({ param: { name: "id", in: "path" }, description: "Id of the dead letter", example: aDeadLetter.id }),
 });
 
-const Outcome = z.looseObject({ kind: z.enum(["counted", "taken", "refused"]) }).openapi("ResendOutcome", {
-  description:
-    "`counted`: how many messages of telemetry were accepted, duplicates, refused. `taken`: an acknowledgement. `refused`: by the twin.",
-  example: { kind: "counted", accepted: 1, duplicates: 0, refused: 0 },
-});
-
 const SentAgain = z
   .object({
     id: z.string(),
-    outcome: Outcome,
+    outcome: OutcomeView,
     detail: z.string().openapi({ description: "The same in words" }),
     tries: z
       .int()
@@ -102,7 +97,7 @@ const SentAgainEach = z
         id: z.string(),
         status: z.enum(statuses),
         detail: z.string(),
-        outcome: Outcome.nullable(),
+        outcome: OutcomeView.nullable(),
       }),
     ),
     next: z.string().nullable().openapi({ description: "With a filter: where to go on; null: there are no more" }),

@@ -14,17 +14,17 @@ const example = {
 const whole = parseQualityRules(example);
 const exampleRules: QualityRules = whole.kind === "rules" ? whole.rules : {};
 
-const rule = z.object({
-  kind: z.enum(["required", "range", "type", "latitude", "longitude", "rate", "stuck", "clockAhead", "clockBehind"]),
-  action: z.enum(["flag", "quarantine", "off"]),
-  metrics: z.array(z.string()).optional(),
-  min: z.number().optional(),
-  max: z.number().optional(),
-  type: z.enum(["number", "boolean", "string"]).optional(),
-  maxPerSecond: z.number().optional(),
-  forMs: z.int().optional(),
-  maxMs: z.int().optional(),
-});
+const action = z.enum(["flag", "quarantine", "off"]);
+const metrics = z.array(z.string());
+const rule = z.union([
+  z.object({ kind: z.literal("required"), action, metrics }),
+  z.object({ kind: z.literal("range"), action, metrics, min: z.number().optional(), max: z.number().optional() }),
+  z.object({ kind: z.literal("type"), action, metrics, type: z.enum(["number", "boolean", "string"]) }),
+  z.object({ kind: z.enum(["latitude", "longitude"]), action, metrics }),
+  z.object({ kind: z.literal("rate"), action, metrics, maxPerSecond: z.number() }),
+  z.object({ kind: z.literal("stuck"), action, metrics, forMs: z.int() }),
+  z.object({ kind: z.enum(["clockAhead", "clockBehind"]), action, maxMs: z.int() }),
+]);
 
 const Rules = z.record(z.string(), z.unknown()).openapi("QualityRules", {
   description:

@@ -76,8 +76,8 @@ export type Stats = {
   online: number;
   offline: number;
   flapping: number;
-  regions: { region: string; devices: number; online: number }[];
-  types: (string | { type: string; devices: number; online?: number })[];
+  regions: readonly { region: string; devices: number; online: number }[];
+  types: readonly { type: string; devices: number; online: number }[];
   messagesPerSecond: number;
   twinsInMemory: number;
   deadLetters: Record<string, number>;

@@ -26,5 +26,5 @@ export function useFleetStats() {
 
 /** The names of the types that there are. */
 export function typeNames(from: Stats): string[] {
-  return from.types.map((entry) => (typeof entry === "string" ? entry : entry.type)).sort();
+  return from.types.map(({ type }) => type).sort();
 }

@@ -268,7 +268,10 @@ export function statsOf(devices: Device[], messagesPerSecond: number): Stats {
     offline: devices.length - online,
     flapping: devices.filter((device) => device.flapping).length,
     regions: [...regions.values()],
-    types,
+    types: types.map((type) => {
+      const of = devices.filter((device) => device.type === type);
+      return { type, devices: of.length, online: of.filter(({ status }) => status === "online").length };
+    }),
     messagesPerSecond,
     twinsInMemory: devices.length,
     deadLetters:
