@@ -9,10 +9,8 @@
  * H4 Whatever this host is not sure of (it was paused, its sidecar died) is read again before the next turn.
  * H5 A deadline is a call to the actor, wherever it lives now: a host that lost a twin unheard judges nobody by old memory.
  */
-import { nextDeadline } from "../../core/device/deadlines.ts";
 import type { Send, TwinContext } from "../../core/device/inputs.ts";
 import type { TwinPolicy } from "../../core/device/policy.ts";
-import type { Twin } from "../../core/device/twin.ts";
 import { addressedSend } from "../../core/wire/send-wire.ts";
 import type { Downlink } from "../../ports/downlink/port.ts";
 import type { RecordPublisher } from "../../ports/record-log/port.ts";
@@ -20,13 +18,12 @@ import type { SoftStateStore } from "../../ports/soft-state/port.ts";
 import type { TwinStateStore } from "../../ports/twin-state/port.ts";
 import { type NamedTurn, type TurnsAnswer, twinUnreadable } from "../device/turns-wire.ts";
 import { lettersOf } from "./dead-letters.ts";
-import { DeadlineClaims } from "./deadline-claims.ts";
 import { DurableCommit } from "./durable-commit.ts";
 import { OutboxPump } from "./outbox-pump.ts";
 import type { CommittedTurn } from "./port.ts";
+import { SeatDeadlines } from "./seat-deadlines.ts";
 import { newSeat, type Seat, SeatLoader } from "./seats.ts";
 import { SoftWriter } from "./soft-writer.ts";
-import { noTimer, TimerWheel } from "./timer-wheel.ts";
 import { decideBatch, type TurnBatch } from "./turn-batch.ts";
 
 export type DistributedHostOptions = {
@@ -89,8 +86,6 @@ export interface DistributedHost {
 }
 
 const tickMs = 25;
-const wakesPerTick = 200;
-const wakeAgainMs = 500;
 /** Between two ticks: more means that this process stood still, and others may have taken its actors. */
 const pausedMs = 2_000;
 const upkeepMs = 1_000;
@@ -110,9 +105,8 @@ class Host implements DistributedHost {
   readonly #commit: DurableCommit;
   readonly #outbox: OutboxPump;
   readonly #soft: SoftWriter;
-  readonly #wheel: TimerWheel;
   readonly #listeners = new Set<(turns: readonly CommittedTurn[]) => void>();
-  readonly #claims: DeadlineClaims;
+  readonly #deadlines: SeatDeadlines;
   readonly #counts = { pending: 0, turns: 0, stale: 0, repeated: 0, unsent: 0, unreadable: 0 };
   readonly #ticker: NodeJS.Timeout;
   #logTrouble: string | null = null;
@@ -128,7 +122,6 @@ class Host implements DistributedHost {
     this.#tickedMs = nowMs;
     this.#upkeptMs = nowMs;
     this.#relayedMs = nowMs;
-    this.#wheel = new TimerWheel(nowMs);
     this.#outbox = new OutboxPump({
       store,
       publisher,
@@ -142,7 +135,10 @@ class Host implements DistributedHost {
       observe: options.observeCommit ?? (() => {}),
     });
     this.#soft = new SoftWriter(soft, options.softMs);
-    this.#claims = new DeadlineClaims(store);
+    this.#deadlines = new SeatDeadlines({
+      ...{ seats: this.#seats, store, now, policyOf: options.policyOf, wake: options.wake, logger },
+      onElsewhere: (seat) => this.#drop(seat),
+    });
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
@@ -185,7 +181,7 @@ class Host implements DistributedHost {
   }
 
   policiesChanged(): void {
-    for (const seat of this.#seats.values()) this.#watch(seat);
+    for (const seat of this.#seats.values()) this.#deadlines.watch(seat);
   }
 
   onCommitted(listener: (turns: readonly CommittedTurn[]) => void): () => void {
@@ -197,7 +193,7 @@ class Host implements DistributedHost {
     return {
       ...this.#counts,
       twinsInMemory: this.#seats.size,
-      deadlines: this.#wheel.size,
+      deadlines: this.#deadlines.size,
       outboxWaiting: this.#outbox.waiting,
       logTrouble: this.#logTrouble,
     };
@@ -213,7 +209,7 @@ class Host implements DistributedHost {
     await Promise.all([...this.#seats.values()].map((seat) => seat.last.catch(() => {})));
     for (const seat of [...this.#seats.values()]) this.#leave(seat);
     await this.#upkeep;
-    await Promise.all([this.#soft.close(), this.#outbox.close(closeMs), this.#claim()]);
+    await Promise.all([this.#soft.close(), this.#outbox.close(closeMs), this.#deadlines.tell()]);
   }
 
   async #run(seat: Seat, turns: readonly NamedTurn[]): Promise<TurnsAnswer> {
@@ -225,12 +221,8 @@ class Host implements DistributedHost {
       } catch (error) {
         return this.#again(seat, "store-away", error as Error);
       }
-      if (seat.unreadable !== null) {
-        this.#claims.adopt(seat.device); // else the sweepers would find it again and again
-        return this.#refuse(seat, turns);
-      }
-      this.#watch(seat);
-      if (seat.timer !== noTimer) this.#claims.adopt(seat.device);
+      this.#deadlines.adopt(seat);
+      if (seat.unreadable !== null) return this.#refuse(seat, turns);
     }
     const decided = this.#decide(seat, turns);
     this.#counts.repeated += decided.repeated;
@@ -249,7 +241,7 @@ class Host implements DistributedHost {
       seat.twin = decided.twin;
       if (!seat.dirty) this.#soft.mark(seat);
     }
-    this.#watch(seat);
+    this.#deadlines.watch(seat);
     this.#send(seat.device, decided.sends);
     this.#tell(seat, decided);
     return { kind: "replies", replies: decided.replies };
@@ -262,7 +254,7 @@ class Host implements DistributedHost {
   /** Commits state and records; null when it is done. */
   async #store(seat: Seat, { twin, records, receipts }: TurnBatch): Promise<TurnsAnswer | null> {
     const { revision } = seat;
-    const deadlineMs = this.#deadlineOf(twin);
+    const deadlineMs = this.#deadlines.of(twin);
     try {
       if ((await this.#commit.add({ twin, revision, receipts, deadlineMs, records })) === "stale") {
         this.#counts.stale += 1;
@@ -321,16 +313,6 @@ class Host implements DistributedHost {
     return { nowMs: now(), policyOf, rulesOf, node: null, openRegistry };
   }
 
-  #deadlineOf(twin: Twin): number | null {
-    return nextDeadline(twin, { policyOf: this.#options.policyOf, node: null });
-  }
-
-  #watch(seat: Seat): void {
-    const deadlineMs = this.#deadlineOf(seat.twin);
-    if (deadlineMs !== null && this.#seats.get(seat.device) === seat)
-      seat.timer = this.#wheel.schedule(seat.timer, seat.device, deadlineMs);
-  }
-
   #tick(): void {
     const nowMs = this.#options.now();
     if (nowMs - this.#tickedMs > pausedMs) {
@@ -338,39 +320,16 @@ class Host implements DistributedHost {
       this.doubtAll();
     }
     this.#tickedMs = nowMs;
-    for (const device of this.#wheel.due(nowMs, wakesPerTick)) this.#wake(device, nowMs);
+    this.#deadlines.tick(nowMs);
     this.#soft.tick(nowMs, (seat) => this.#seats.get(seat.device) === seat);
     if (nowMs - this.#upkeptMs < upkeepMs) return;
     this.#upkeptMs = nowMs;
     this.#upkeep = this.#upkeep.then(() => this.#keepUp(nowMs));
   }
 
-  #wake(device: string, nowMs: number): void {
-    const seat = this.#seats.get(device);
-    if (seat === undefined) return;
-    seat.timer = noTimer;
-    const deadlineMs = this.#deadlineOf(seat.twin);
-    if (deadlineMs === null || deadlineMs > nowMs) {
-      this.#watch(seat);
-      return;
-    }
-    const askedMs = nowMs;
-    this.#options.wake(device).then(
-      () => {
-        // The turn went to another host: what is here is nobody's.
-        if (seat.touchedMs < askedMs) this.#drop(seat);
-      },
-      (error: Error) => {
-        this.#options.logger.warn({ device, error: error.message }, "a deadline waits");
-        if (this.#seats.get(device) !== seat) return;
-        seat.timer = this.#wheel.schedule(seat.timer, device, this.#options.now() + wakeAgainMs);
-      },
-    );
-  }
-
   async #keepUp(nowMs: number): Promise<void> {
     for (const seat of this.#seats.values()) if (nowMs - seat.touchedMs > this.#options.idleMs) this.#leave(seat);
-    await this.#claim();
+    await this.#deadlines.tell();
     await this.#outbox.strike();
     if (nowMs - this.#relayedMs < relayMs) return;
     this.#relayedMs = nowMs;
@@ -379,22 +338,16 @@ class Host implements DistributedHost {
     });
   }
 
-  async #claim(): Promise<void> {
-    await this.#claims.tell().catch((error: Error) => {
-      this.#options.logger.warn({ error: error.message }, "the deadline index waits");
-    });
-  }
-
   /** The actor leaves: its soft state is saved, its deadline is somebody else's. */
   #leave(seat: Seat): void {
     this.#soft.keep(seat);
     this.#drop(seat);
-    if (this.#deadlineOf(seat.twin) !== null) this.#claims.release(seat.device);
+    this.#deadlines.release(seat);
   }
 
   #drop(seat: Seat): void {
     if (this.#seats.get(seat.device) !== seat) return;
     this.#seats.delete(seat.device);
-    this.#claims.forget(seat.device);
+    this.#deadlines.forget(seat.device);
   }
 }
