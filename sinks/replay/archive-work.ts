@@ -86,7 +86,7 @@ function missingWork(pool: Pool, archive: Archive, store: ObjectStore, maxRows: 
       for (const partition of held.keys()) await look(partition);
       await archive.compact(now());
       await archive.writeManifest();
-      const lost = gone === 0 ? "" : ` ${gone} files were gone.`;
+      const lost = gone === 0 ? "" : gone === 1 ? " 1 file was gone." : ` ${gone} files were gone.`;
       return `${looked} readings looked at, ${added} were missing and are there again.${lost}`;
     },
   };

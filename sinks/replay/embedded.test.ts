@@ -3,11 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type pg from "pg";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { s3IsHere, testS3 } from "../../deploy/native/testing.ts";
 import { openParquetArchive } from "../../ports/archive/parquet.ts";
 import { openMemoryDeviceTypes } from "../../ports/device-types/memory.ts";
 import { openPostgresLog, openPostgresLogReader, type PostgresLog } from "../../ports/event-log/postgres.ts";
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
-import { openObjectStore } from "../../ports/object-store/open.ts";
+import { openStore, type StoreSettings } from "../../ports/object-store/settings.ts";
 import { openPool } from "../../ports/postgres/pool.ts";
 import { testDatabase } from "../../ports/postgres/testing.ts";
 import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts";
@@ -52,14 +53,14 @@ beforeEach(async () => {
 });
 
 /** What the running system's sinks make of the log. */
-async function sinksRan(): Promise<void> {
+async function sinksRan(store: StoreSettings = inFolder()): Promise<void> {
   const series = await openPostgresTimeSeries(pool);
   const fleet = await openPostgresFleetIndex(pool);
   const targets = [
     timeSeriesTarget(series, forever),
     fleetTarget(fleet, sinksSettings()),
     qualityTarget(await openPostgresQualityStats(pool), openMemoryDeviceTypes()),
-    archiveTarget(await openParquetArchive(pool, await openObjectStore(folder)), { maxRows: 1_000, maxAgeMs: 1_000 }),
+    archiveTarget(await openParquetArchive(pool, await openStore(store)), { maxRows: 1_000, maxAgeMs: 1_000 }),
   ];
   for (const target of targets) {
     for (const chore of target.chores ?? []) if (chore.first) await chore.run(nowMs);
@@ -74,19 +75,23 @@ async function sinksRan(): Promise<void> {
   await series.refresh(nowMs);
 }
 
+function inFolder(): StoreSettings {
+  return { place: folder, endpoint: "", region: "", accessKeyId: "", secretAccessKey: "" };
+}
+
 type Ask = Partial<Pick<OpenReplay, "into" | "anew">> & {
   from?: string;
   to?: string;
   /** Stops after so many batches. */
   batches?: number;
+  store?: StoreSettings;
 };
 
 async function replay(
   sink: ReplaySink,
-  { into = null, anew = false, from = "earliest", to = "latest", batches }: Ask = {},
+  { into = null, anew = false, from = "earliest", to = "latest", batches, store = inFolder() }: Ask = {},
 ) {
   const words = { from, to };
-  const store = { place: folder, endpoint: "", region: "", accessKeyId: "", secretAccessKey: "" };
   const archive = { ...store, maxRows: 500, maxAgeMs: 60_000, retentionDays: null };
   const settings = sinksSettings({ archive });
   const opened = await openReplay({ sink, into, words, anew, pool, databaseUrl: url, settings, now: () => nowMs });
@@ -151,38 +156,52 @@ describe.each(elsewhere)("a replay of %s into a new place", (sink) => {
   });
 });
 
-describe("a replay of the archive", () => {
-  test("onto itself changes nothing, and brings back files that were lost", async () => {
-    await sinksRan();
-    const before = await archived(pool);
+async function inBucket(): Promise<StoreSettings> {
+  const { endpoint, credentials, bucket, close } = await testS3();
+  onTestFinished(close);
+  return { place: `s3://${bucket}/doppel`, endpoint, region: "us-east-1", ...credentials };
+}
+
+const stores: [string, () => Promise<StoreSettings>][] = [["a folder", async () => inFolder()]];
+if (s3IsHere) stores.push(["a bucket", inBucket]);
+
+describe.each(stores)("a replay of the archive in %s", (_, settingsOf) => {
+  test("onto itself changes nothing, and brings back files that were lost", { timeout: 120_000 }, async () => {
+    const store = await settingsOf();
+    await sinksRan(store);
+    const before = await archived(pool, store);
     expect(before.readings).toHaveLength(minutes);
-    expect((await replay("archive")).outcome).toMatchObject({ kind: "done" });
-    expect(await archived(pool)).toEqual(before);
-    const [lost] = before.files;
-    rmSync(join(folder, lost!));
-    const { outcome } = await replay("archive");
-    expect(outcome).toMatchObject({ summary: expect.stringContaining("1 files were gone.") });
-    expect((await archived(pool)).readings).toEqual(before.readings);
+    expect((await replay("archive", { store })).outcome).toMatchObject({ kind: "done" });
+    expect(await archived(pool, store)).toEqual(before);
+    const opened = await openStore(store);
+    await opened.delete(before.files[0]!);
+    await opened.close();
+    const { outcome } = await replay("archive", { store });
+    expect(outcome).toMatchObject({ summary: expect.stringContaining("1 file was gone.") });
+    expect((await archived(pool, store)).readings).toEqual(before.readings);
   });
 
-  test("stopped and taken up again, onto itself and into a new place, it has each reading once", async () => {
-    await sinksRan();
-    const before = await archived(pool);
+  test("stopped and taken up again, onto itself and into a new place, it has each reading once", {
+    timeout: 120_000,
+  }, async () => {
+    const store = await settingsOf();
+    await sinksRan(store);
+    const before = await archived(pool, store);
     await pool.query("delete from archive_files");
-    await replay("archive", { batches: 4 });
-    await replay("archive");
-    expect((await archived(pool)).readings).toEqual(before.readings);
-    await replay("archive", { into: "anew", batches: 4 });
-    expect((await replay("archive", { into: "anew" })).outcome).toMatchObject({ kind: "done" });
+    await replay("archive", { batches: 4, store });
+    await replay("archive", { store });
+    expect((await archived(pool, store)).readings).toEqual(before.readings);
+    await replay("archive", { into: "anew", batches: 4, store });
+    expect((await replay("archive", { into: "anew", store })).outcome).toMatchObject({ kind: "done" });
     const place = await openSchema(pool, url, "anew");
     onTestFinished(() => place.end());
-    expect((await archived(place, join(folder, "replay", "anew"))).readings).toEqual(before.readings);
+    const elsewhere = await archived(place, { ...store, place: `${store.place}/replay/anew` });
+    expect(elsewhere.readings).toEqual(before.readings);
   });
 });
 
-/** Readings of one metric, and the names of the files. */
-async function archived(of: pg.Pool, where = folder) {
-  const store = await openObjectStore(where);
+async function archived(of: pg.Pool, settings: StoreSettings) {
+  const store = await openStore(settings);
   const archive = await openParquetArchive(of, store);
   const readings = [];
   const range = { device: "pump-1", metric: "temperature", fromMs: 0, toMs: nowMs };

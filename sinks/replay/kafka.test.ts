@@ -1,7 +1,12 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { kafkaIsHere, type TestKafka, testKafka } from "../../deploy/native/testing.ts";
+import { openParquetArchive } from "../../ports/archive/parquet.ts";
 import { openMemoryDeviceTypes } from "../../ports/device-types/memory.ts";
 import { openPostgresFleetIndex } from "../../ports/fleet-index/postgres.ts";
+import { openObjectStore } from "../../ports/object-store/open.ts";
 import { openPool } from "../../ports/postgres/pool.ts";
 import { testDatabase } from "../../ports/postgres/testing.ts";
 import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts";
@@ -10,15 +15,18 @@ import { openKafkaPublisher } from "../../ports/record-log/kafka-publisher.ts";
 import { openKafkaSource } from "../../ports/record-log/kafka-source.ts";
 import { wanted } from "../../ports/record-log/kafka-testing.ts";
 import { ensureTopics } from "../../ports/record-log/topics.ts";
+import type { SeriesReading } from "../../ports/time-series/port.ts";
 import { openPostgresTimeSeries } from "../../ports/time-series/postgres.ts";
+import { archiveTarget } from "../archive/run.ts";
 import { fleetTarget } from "../fleet/run.ts";
-import { openPartitionSink } from "../partition-sink.ts";
+import { openPartitionSink, partitionOf } from "../partition-sink.ts";
 import { qualityTarget } from "../quality/run.ts";
 import type { SinkTarget } from "../target.ts";
 import { forever, sinksSettings } from "../testing.ts";
 import { timeSeriesTarget } from "../timeseries/run.ts";
 import { kafkaReplayLog } from "./log.ts";
 import { type OpenReplay, openReplay, type ReplaySink } from "./open.ts";
+import { openSchema } from "./place.ts";
 import { positionOf } from "./position.ts";
 import { runReplay } from "./run.ts";
 import { dump, fleetStory, tablesOf } from "./testing.ts";
@@ -69,6 +77,26 @@ describe.skipIf(!kafkaIsHere)("a replay of Kafka", { timeout: 180_000 }, () => {
     expect(await dump(pool, tables, "twice")).toEqual(before);
   });
 
+  test("brings files of the archive back, and makes a new archive, stopped and taken up again", async () => {
+    const { publish, sinksRan, replay, archived, folder, pool, url } = await opened("archive");
+    const story = fleetStory(startMs, 60);
+    await publish(story);
+    await publish(story.slice(-20));
+    await sinksRan();
+    const before = await archived();
+    expect(new Set(before.map(({ tsMs }) => tsMs)).size).toBe(60);
+    for (const { name, parentPath } of readdirSync(folder, { recursive: true, withFileTypes: true }))
+      if (name.endsWith(".parquet")) rmSync(join(parentPath, name));
+    expect(await replay("archive", { batches: 1 })).toMatchObject({ kind: "stopped" });
+    expect(await replay("archive")).toMatchObject({ kind: "done" });
+    expect(await archived()).toEqual(before);
+    await replay("archive", { into: "anew", batches: 1 });
+    expect(await replay("archive", { into: "anew" })).toMatchObject({ kind: "done" });
+    const place = await openSchema(pool, url, "anew");
+    onTestFinished(() => place.end());
+    expect(await archived(place, join(folder, "replay", "anew"))).toEqual(before);
+  });
+
   test("finds times in it, and refuses what it no longer has", async () => {
     const { publish, replay, pool, deleteBefore } = await opened("times");
     await publish(fleetStory(startMs, 5));
@@ -88,6 +116,7 @@ describe.skipIf(!kafkaIsHere)("a replay of Kafka", { timeout: 180_000 }, () => {
 async function opened(name: string) {
   const database = await testDatabase();
   const pool = openPool(database.url, { max: 12 });
+  const folder = mkdtempSync(join(tmpdir(), "doppel-replay-"));
   const options = { brokers: kafka.brokers, clientId: "doppel-test", prefix: `${kafka.prefix}${name}-` };
   await ensureTopics({ ...options, ...wanted });
   const publisher = openKafkaPublisher(options);
@@ -97,11 +126,14 @@ async function opened(name: string) {
     await source.close();
     await pool.end();
     await database.close();
+    rmSync(folder, { recursive: true, force: true });
   });
   let replays = 0;
 
   return {
     pool,
+    url: database.url,
+    folder,
     publish: (story: ReturnType<typeof fleetStory>) =>
       publisher.publish(
         story.map(({ device, record }) => ({ id: JSON.stringify([record.kind, record.atMs]), device, record })),
@@ -114,14 +146,20 @@ async function opened(name: string) {
         timeSeriesTarget(series, forever),
         fleetTarget(fleet, sinksSettings()),
         qualityTarget(await openPostgresQualityStats(pool), openMemoryDeviceTypes()),
+        archiveTarget(await openParquetArchive(pool, await openObjectStore(folder)), { maxRows: 500, maxAgeMs: 1_000 }),
       ];
       for (const target of targets) {
         for (const chore of target.chores ?? []) if (chore.first) await chore.run(nowMs);
         const sink = openPartitionSink(target);
         const { topics } = target;
-        const consumption = await source.consume({ group: `doppel-${target.name}`, topics, ...sink });
+        const { storedIn = target.progressIn } = target;
+        const consumption = await source.consume({
+          ...{ group: `doppel-${target.name}`, topics, ...sink },
+          stored: (partition) => storedIn(partitionOf(partition)),
+        });
         await vi.waitFor(
           async () => {
+            if (target.storedIn !== undefined) await target.close?.(); // what it has gathered
             for (const { progress, end } of await consumption.lag()) expect(progress).toBeGreaterThanOrEqual(end);
           },
           { timeout: 60_000, interval: 100 },
@@ -141,7 +179,8 @@ async function opened(name: string) {
       }: Partial<Pick<OpenReplay, "into">> & { from?: string; batches?: number } = {},
     ) {
       const words = { from, to: "latest" };
-      const settings = sinksSettings();
+      const store = { place: folder, endpoint: "", region: "", accessKeyId: "", secretAccessKey: "" };
+      const settings = sinksSettings({ archive: { ...store, maxRows: 500, maxAgeMs: 60_000, retentionDays: null } });
       const asked = { sink, into, words, anew: false, pool, databaseUrl: database.url, settings, now: () => nowMs };
       const { work, progress, close } = await openReplay(asked);
       const stop = new AbortController();
@@ -159,6 +198,18 @@ async function opened(name: string) {
       } finally {
         await close();
       }
+    },
+
+    /** Temperatures of one device. */
+    async archived(of = pool, where = folder) {
+      const store = await openObjectStore(where);
+      const archive = await openParquetArchive(of, store);
+      const readings: SeriesReading[] = [];
+      const range = { device: "pump-1", metric: "temperature", fromMs: 0, toMs: nowMs };
+      for await (const some of archive.readings(range)) readings.push(...some);
+      await archive.close();
+      await store.close();
+      return readings;
     },
 
     async deleteBefore(offset: number) {
