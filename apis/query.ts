@@ -27,8 +27,8 @@ import { batchesOf, seriesView } from "./history/view.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
 import { Problem, unknownDevice } from "./problem.ts";
 import { iso, Moment, parameters, plainText, problems, wholeNumber } from "./route.ts";
+import { rangeOf } from "./telemetry.ts";
 
-const dayMs = 86_400_000;
 /** Below the time after which a request is answered 503 anyway. */
 const queryTimeoutMs = 25_000;
 /** Streams that run at a time; each holds a few thousand readings. */
@@ -269,18 +269,12 @@ function tooLate(): Problem {
   );
 }
 
-/** A range whose ends may be missing: until now, from a day before that. */
+/** As `rangeOf`, under the names that queries have for it. */
 export function askedRange(
   { start, end }: { start?: number | undefined; end?: number | undefined },
   nowMs: number,
 ): { fromMs: number; toMs: number } {
-  const toMs = end ?? nowMs + 1; // what has come in this very millisecond is in
-  const fromMs = start ?? Math.max(0, toMs - dayMs);
-  if (fromMs < toMs) return { fromMs, toMs };
-  throw new Problem(
-    "invalid-request",
-    `The range is empty: start (${iso(fromMs)}) has to be before end (${iso(toMs)}).`,
-  );
+  return rangeOf({ from: start, to: end }, nowMs, { from: "start", to: "end" });
 }
 
 export function tableOf(kind: "raw" | "intervals", query: Pick<HistoryQuery, "aggregate">): TableKind {

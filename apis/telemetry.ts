@@ -176,15 +176,19 @@ export async function takeTelemetry(
   }
 }
 
-/** A range whose ends may be missing: until now, from a day before that. */
+/** A range whose ends may be missing: until now, from a day before that. `names`: what the caller calls them. */
 export function rangeOf(
   { from, to }: { from?: number | undefined; to?: number | undefined },
   nowMs: number,
+  names = { from: "from", to: "to" },
 ): { fromMs: number; toMs: number } {
   const toMs = to ?? nowMs + 1; // what has come in this very millisecond is in
   const fromMs = from ?? Math.max(0, toMs - dayMs);
   if (fromMs < toMs) return { fromMs, toMs };
-  throw new Problem("invalid-request", `The range is empty: from (${iso(fromMs)}) has to be before to (${iso(toMs)}).`);
+  throw new Problem(
+    "invalid-request",
+    `The range is empty: ${names.from} (${iso(fromMs)}) has to be before ${names.to} (${iso(toMs)}).`,
+  );
 }
 
 type Kindful<Union> = Union extends unknown ? Omit<Union, keyof typeof range> : never;

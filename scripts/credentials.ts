@@ -2,15 +2,12 @@
  * `npm run credentials`: makes, lists and revokes device tokens and API keys, whether Doppel runs or not: it speaks to
  * the database itself, so whoever can reach the data folder needs no key to make the first one.
  */
-import { realpathSync } from "node:fs";
-import { join } from "node:path";
 import { readConfig } from "../config.ts";
 import { deviceIdPattern } from "../core/device/registration.ts";
 import type { CredentialKind, Credentials } from "../ports/credentials/port.ts";
 import { openPostgresCredentials } from "../ports/credentials/postgres.ts";
-import { clusterUrl, DATABASE, startCluster } from "../ports/postgres/cluster.ts";
-import { ClusterInUse } from "../ports/postgres/errors.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { openDatabase } from "./database.ts";
 
 const usage = `npm run credentials -- create device DEVICE_ID    a token: MQTT user name = device id, password = token
 npm run credentials -- create app NAME            an API key: Authorization: Bearer KEY
@@ -79,19 +76,6 @@ async function list(credentials: Credentials, kinds: readonly CredentialKind[], 
 async function revoke(credentials: Credentials, id: string): Promise<string> {
   if (!(await credentials.revoke(id))) throw new Error(`There is no valid credential ${id}. See: list`);
   return `Revoked ${id}. Connections that are open stay until they end; DELETE /v1/credentials/${id} ends them too.\n`;
-}
-
-/** The configured database; the embedded one is started for the while if Doppel does not run. */
-async function openDatabase(config: { databaseUrl: string; dataDir: string }) {
-  if (config.databaseUrl !== "") return { url: config.databaseUrl, close: async () => {} };
-  const folder = join(config.dataDir, "postgres");
-  try {
-    const cluster = await startCluster(folder);
-    return { url: cluster.url, close: () => cluster.stop() };
-  } catch (error) {
-    if (!(error instanceof ClusterInUse)) throw error;
-    return { url: clusterUrl(realpathSync(join(folder, "socket")), DATABASE), close: async () => {} };
-  }
 }
 
 function isKind(text: string | undefined): text is CredentialKind {

@@ -2,13 +2,11 @@
  * `npm run replay`: what the log still has, once more through a sink, whether Doppel runs or not. See docs/replay.md.
  * Ends with 0 when it is done, 130 when it was stopped, 1 when it failed, 2 when it was asked wrongly.
  */
-import { existsSync, realpathSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { readConfig } from "../config.ts";
 import { openPostgresLogReader } from "../ports/event-log/postgres.ts";
-import { clusterUrl, DATABASE, startCluster } from "../ports/postgres/cluster.ts";
-import { ClusterInUse } from "../ports/postgres/errors.ts";
 import { openPool } from "../ports/postgres/pool.ts";
 import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
@@ -20,6 +18,7 @@ import { openReplay, type ReplaySink, replaySinks } from "../sinks/replay/open.t
 import { type Position, positionOf } from "../sinks/replay/position.ts";
 import { runReplay } from "../sinks/replay/run.ts";
 import { type SinksSettings, sinksSettingsOf } from "../sinks/settings.ts";
+import { openDatabase } from "./database.ts";
 
 const usage = `npm run replay -- --sink ${replaySinks.join("|")} [options]
 
@@ -108,6 +107,8 @@ async function embeddedSystem(): Promise<System> {
   const { config } = read;
   const archive =
     config.archive === "off" ? null : config.archive === "auto" ? join(config.dataDir, "archive") : config.archive;
+  if (config.databaseUrl === "" && !existsSync(join(config.dataDir, "postgres")))
+    return refuse(`There is no database in ${config.dataDir}: set DOPPEL_DATA_DIR or DATABASE_URL as for npm start.`);
   const database = await openDatabase(config);
   return {
     databaseUrl: database.url,
@@ -141,20 +142,6 @@ async function checkHasLog(pool: ReturnType<typeof openPool>): Promise<void> {
     throw new Error(
       "This database has no log of the embedded mode. Of Kafka's: --mode distributed, with KAFKA_BROKERS.",
     );
-}
-
-async function openDatabase(config: { databaseUrl: string; dataDir: string }) {
-  if (config.databaseUrl !== "") return { url: config.databaseUrl, close: async () => {} };
-  const folder = join(config.dataDir, "postgres");
-  if (!existsSync(folder))
-    return refuse(`There is no database in ${config.dataDir}: set DOPPEL_DATA_DIR or DATABASE_URL as for npm start.`);
-  try {
-    const cluster = await startCluster(folder);
-    return { url: cluster.url, close: () => cluster.stop() };
-  } catch (error) {
-    if (!(error instanceof ClusterInUse)) throw error;
-    return { url: clusterUrl(realpathSync(join(folder, "socket")), DATABASE), close: async () => {} };
-  }
 }
 
 function readAsked(argv: string[]): Asked {

@@ -1,17 +1,12 @@
 import type pg from "pg";
+import { withConnection } from "./connection.ts";
 
 /**
  * Does the work while nobody else who names the same lock on this database does; gives whether it did. The lock ends with
  * the work, or with the connection that holds it. Rejects with what the work rejects with.
  */
 export async function withAdvisoryLock(pool: pg.Pool, name: string, work: () => Promise<void>): Promise<boolean> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  const noteError = (error: Error) => {
-    broken = error;
-  };
-  client.on("error", noteError);
-  try {
+  return withConnection(pool, async (client, broke) => {
     const { rows } = await client.query<{ locked: boolean }>(
       "select pg_try_advisory_lock(hashtextextended($1, 0)) as locked",
       [name],
@@ -21,10 +16,7 @@ export async function withAdvisoryLock(pool: pg.Pool, name: string, work: () => 
       await work();
       return true;
     } finally {
-      await client.query("select pg_advisory_unlock(hashtextextended($1, 0))", [name]).catch(noteError);
+      await client.query("select pg_advisory_unlock(hashtextextended($1, 0))", [name]).catch(broke);
     }
-  } finally {
-    client.off("error", noteError);
-    client.release(broken);
-  }
+  });
 }

@@ -1,6 +1,7 @@
 /** The cache in Redis, for several processes: a key goes by itself after a while. Redis that is away is an empty cache. */
 import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
+import { inTime } from "../redis/in-time.ts";
 import type { QueryCache } from "./port.ts";
 
 export type RedisQueryCacheOptions = {
@@ -66,16 +67,4 @@ export async function openRedisQueryCache({
       redis.disconnect();
     },
   };
-}
-
-async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("Redis did not answer in time.")), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

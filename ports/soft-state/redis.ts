@@ -8,6 +8,7 @@
 import { Redis } from "ioredis";
 import type { Twin } from "../../core/device/twin.ts";
 import { decodeTwin, encodeTwin } from "../../core/device/twin-codec.ts";
+import { inTime } from "../redis/in-time.ts";
 import type { SoftStateStore, SoftTwin } from "./port.ts";
 
 export type RedisSoftStateOptions = {
@@ -123,18 +124,6 @@ function softTwinOf(device: string, text: string | null): SoftTwin | null {
 
 function* chunksOf<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let from = 0; from < items.length; from += atOnce) yield items.slice(from, from + atOnce);
-}
-
-async function inTime<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error("Redis did not answer in time.")), timeoutMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function reasonOf(error: unknown): string {

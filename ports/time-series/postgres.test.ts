@@ -2,6 +2,7 @@ import type pg from "pg";
 import { expect, onTestFinished, test } from "vitest";
 import { openPool } from "../postgres/pool.ts";
 import { testDatabase } from "../postgres/testing.ts";
+import { beforeCommit } from "./before-commit.ts";
 import { aRange, aRetention, aRow, timeSeriesContract } from "./contract.ts";
 import { openPostgresTimeSeries } from "./postgres.ts";
 
@@ -98,30 +99,6 @@ test("two processes may open the series at the same time", async () => {
   const [first] = await Promise.all(opening);
   expect(await first!.progress()).toBe(0);
 });
-
-/** The pool, but `harm` comes before the commit of every transaction that writes rows. */
-function beforeCommit(pool: pg.Pool, harm: (client: pg.PoolClient) => Promise<unknown>): pg.Pool {
-  const connect = async () => {
-    const client = await pool.connect();
-    let copying = false;
-    return new Proxy(client, {
-      get(target, property) {
-        if (property !== "query") {
-          const member = Reflect.get(target, property);
-          return typeof member === "function" ? member.bind(target) : member;
-        }
-        return (...args: Parameters<typeof client.query>) => {
-          if (typeof args[0] !== "string") copying = true;
-          if (args[0] !== "commit" || !copying) return target.query(...args);
-          return harm(target).then(() => target.query("commit"));
-        };
-      },
-    });
-  };
-  return new Proxy(pool, {
-    get: (target, property) => (property === "connect" ? connect : Reflect.get(target, property)),
-  });
-}
 
 function processOf(client: pg.PoolClient): number {
   return (client as unknown as { processID: number }).processID;

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { merged, type StatsBucket, statsOf } from "../../core/history/stats.ts";
 import { openPool } from "../postgres/pool.ts";
 import { testDatabase } from "../postgres/testing.ts";
+import { beforeCommit } from "./before-commit.ts";
 import { aRange, aRetention, aRow } from "./contract.ts";
 import { windowStart } from "./late-rows.ts";
 import { openTimeSeries } from "./open.ts";
@@ -176,28 +177,4 @@ async function opened() {
   });
   const openBeforeCommit = (harm: () => Promise<void>) => openPostgresTimeSeries(beforeCommit(pool, harm));
   return { pool, port: await openPostgresTimeSeries(pool), openBeforeCommit };
-}
-
-/** The pool, but `harm` comes before the commit of every transaction that copies rows. */
-function beforeCommit(pool: pg.Pool, harm: () => Promise<void>): pg.Pool {
-  const connect = async () => {
-    const client = await pool.connect();
-    let copying = false;
-    return new Proxy(client, {
-      get(target, property) {
-        if (property !== "query") {
-          const member = Reflect.get(target, property);
-          return typeof member === "function" ? member.bind(target) : member;
-        }
-        return (...args: Parameters<typeof client.query>) => {
-          if (typeof args[0] !== "string") copying = true;
-          if (args[0] !== "commit" || !copying) return target.query(...args);
-          return harm().then(() => target.query("commit"));
-        };
-      },
-    });
-  };
-  return new Proxy(pool, {
-    get: (target, property) => (property === "connect" ? connect : Reflect.get(target, property)),
-  });
 }

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import type { ClientBase, Pool, PoolClient } from "pg";
+import { withConnection } from "../postgres/connection.ts";
 import { type Progress, StaleProgress } from "./port.ts";
 
 /** The log of the embedded mode, which has no partitions. */
@@ -79,27 +80,17 @@ export async function moveProgress(
 
 /** Runs `work` in a transaction on a connection of its own; whatever it throws rolls back. */
 export async function inTransaction<T>(pool: Pool, work: (client: PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  // The pool listens only while a connection is idle, and Node ends a process that nobody listens for. The query
-  // under way rejects with the same error.
-  const noteError = (error: Error) => {
-    broken = error;
-  };
-  client.on("error", noteError);
-  try {
-    await client.query("begin");
-    const result = await work(client);
-    await client.query("commit");
-    return result;
-  } catch (error) {
-    await client.query("rollback").catch(noteError);
-    throw error;
-  } finally {
-    client.off("error", noteError);
-    // What could not even roll back does not go back to the pool.
-    client.release(broken);
-  }
+  return withConnection(pool, async (client, broke) => {
+    try {
+      await client.query("begin");
+      const result = await work(client);
+      await client.query("commit");
+      return result;
+    } catch (error) {
+      await client.query("rollback").catch(broke);
+      throw error;
+    }
+  });
 }
 
 /** How often a transaction is tried that PostgreSQL ended because it and another waited for each other. */

@@ -5,6 +5,7 @@
 import type { ClientBase, Pool } from "pg";
 import type { Resolution } from "../../core/history/coverage.ts";
 import { deviation, merged } from "../../core/history/stats.ts";
+import { withConnection } from "../postgres/connection.ts";
 import { copyColumns } from "./copy-rows.ts";
 import { type AggregateBorders, type DirtyHour, type Gain, lateIn } from "./late-rows.ts";
 import { type Progress, RowsRefused, type SeriesRow } from "./port.ts";
@@ -72,42 +73,36 @@ export async function refusedRows(
   store: RowStore,
   rows: readonly SeriesRow[],
 ): Promise<Map<SeriesRow, string>> {
-  const refused = new Map<SeriesRow, string>();
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  const noteError = (error: Error) => {
-    broken = error;
-  };
-  client.on("error", noteError);
-  try {
-    await client.query("begin");
-    await client.query("create temp table telemetry_tried (like telemetry including indexes) on commit drop");
-    for (const row of rows) {
-      const reason = refusalOf(row);
-      if (reason !== null) refused.set(row, reason);
-    }
-    await halve(rows.filter((row) => !refused.has(row)));
-  } finally {
-    await client.query("rollback").catch(noteError);
-    client.off("error", noteError);
-    client.release(broken);
-  }
-  return refused;
-
-  async function halve(some: readonly SeriesRow[]): Promise<void> {
-    if (some.length === 0) return;
-    await client.query("savepoint tried");
+  return withConnection(pool, async (client, broke) => {
+    const refused = new Map<SeriesRow, string>();
     try {
-      await store.load(client, "telemetry_tried", some);
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
-      await client.query("rollback to savepoint tried");
-      if (some.length === 1) refused.set(some[0]!, (error as Error).message);
-      else for (const half of [some.slice(0, some.length / 2), some.slice(some.length / 2)]) await halve(half);
-      return;
+      await client.query("begin");
+      await client.query("create temp table telemetry_tried (like telemetry including indexes) on commit drop");
+      for (const row of rows) {
+        const reason = refusalOf(row);
+        if (reason !== null) refused.set(row, reason);
+      }
+      await halve(rows.filter((row) => !refused.has(row)));
+      return refused;
+    } finally {
+      await client.query("rollback").catch(broke);
     }
-    await client.query("rollback to savepoint tried");
-  }
+
+    async function halve(some: readonly SeriesRow[]): Promise<void> {
+      if (some.length === 0) return;
+      await client.query("savepoint tried");
+      try {
+        await store.load(client, "telemetry_tried", some);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        await client.query("rollback to savepoint tried");
+        if (some.length === 1) refused.set(some[0]!, (error as Error).message);
+        else for (const half of [some.slice(0, some.length / 2), some.slice(some.length / 2)]) await halve(half);
+        return;
+      }
+      await client.query("rollback to savepoint tried");
+    }
+  });
 }
 
 async function putNew(client: ClientBase, store: RowStore, rows: readonly SeriesRow[]): Promise<readonly SeriesRow[]> {
