@@ -1,4 +1,7 @@
 /** What only the distributed mode has: hosts that come and go, die and stand still, and twins that move. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import pg from "pg";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { simulate } from "../../simulator/simulate.ts";
@@ -90,6 +93,37 @@ test("the cluster shows three hosts, and twins on each of them", async () => {
   expect(roles.filter((role: string) => role === "gateways")).toHaveLength(2);
   expect(roles).toEqual(expect.arrayContaining(["apis", "sinks"]));
 });
+
+test("a replay of the running system, as the guide has it, finds every reading in Kafka, once", async () => {
+  const talkers = await fleet("replayed", 5);
+  for (const seq of [1, 2, 3]) await isServed(talkers, seq);
+  const count = async (schema: string) => {
+    const { rows } = await database.query(
+      `select count(*)::int as n, count(distinct (device_id, ts))::int as different from ${schema}.telemetry
+       where device_id like 'replayed-%'`,
+    );
+    return rows[0];
+  };
+  await eventually(async () => expect(await count("public")).toEqual({ n: 20, different: 20 }));
+  expect(await replay("--sink", "timeseries", "--into", "twice")).toMatch(/^Done: /m);
+  expect(await count("twice")).toEqual({ n: 20, different: 20 });
+  await database.query("delete from telemetry where device_id = 'replayed-2'");
+  expect(await replay("--sink", "timeseries", "--from", "earliest", "--to", "latest")).toContain(
+    " 4 were missing and are there again.",
+  );
+  expect(await count("public")).toEqual({ n: 20, different: 20 });
+});
+
+/** `npm run replay -- --mode distributed …`; what it says. */
+async function replay(...options: string[]): Promise<string> {
+  const { databaseUrl, kafkaBrokers } = doppel.native.places;
+  const env = { ...process.env, DATABASE_URL: databaseUrl, KAFKA_BROKERS: kafkaBrokers.join(",") };
+  const script = join(import.meta.dirname, "../../scripts/replay.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, [script, "--mode", "distributed", ...options], {
+    env,
+  });
+  return stdout;
+}
 
 test("a host that is killed is missed by nobody: its twins come back elsewhere, and who fell silent with it is offline", async () => {
   await doppel.call("PUT", "/v1/device-types/talkative", { silenceMs: 4_000 });
