@@ -34,7 +34,8 @@ test("commands that ended badly and refused messages stand out", () => {
     tone: "bad",
     detail: "busy",
   });
-  expect(event({ kind: "deadLettered", reason: "malformed-json" })).toMatchObject({ detail: "malformed json" });
+  expect(event({ kind: "deadLettered", reason: "malformed-json" })).toMatchObject({ detail: "malformed JSON" });
+  expect(event({ kind: "deadLettered", reason: "quarantined" })).toMatchObject({ title: "Message in quarantine" });
 });
 
 test("a kind that is new to the dashboard is shown by its name", () => {

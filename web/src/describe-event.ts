@@ -36,7 +36,11 @@ export function describeEvent(event: DeviceEvent): Described {
         detail: text("reason"),
       };
     case "deadLettered":
-      return { tone: "bad", title: "Message refused", detail: text("detail") || formatWords(text("reason")) };
+      return {
+        tone: "bad",
+        title: event.reason === "quarantined" ? "Message in quarantine" : "Message refused",
+        detail: text("detail") || formatWords(text("reason")),
+      };
     default:
       return { tone: "quiet", title: sentence(formatWords(event.kind)), detail: "" };
   }

@@ -64,7 +64,8 @@ describe("times", () => {
 
 test("a code's words are told apart", () => {
   expect(formatWords("deadLettered")).toBe("dead lettered");
-  expect(formatWords("malformed-json")).toBe("malformed json");
+  expect(formatWords("malformed-json")).toBe("malformed JSON");
+  expect(formatWords("not-utf8")).toBe("not UTF-8");
   expect(formatWords("signal_strength")).toBe("signal strength");
 });
 

@@ -72,12 +72,14 @@ export function toLocalInput(atMs: number): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
 }
 
-/** "deadLettered" → "dead lettered", "malformed-json" → "malformed json": a code's words. */
+/** "deadLettered" → "dead lettered", "malformed-json" → "malformed JSON": a code's words. */
 export function formatWords(code: string): string {
   return code
     .replace(/([a-z])([A-Z])/g, "$1 $2")
     .replace(/[-_]/g, " ")
-    .toLowerCase();
+    .toLowerCase()
+    .replace(/\bjson\b/g, "JSON")
+    .replace(/\butf8\b/g, "UTF-8");
 }
 
 function two(part: number): string {

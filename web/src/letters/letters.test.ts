@@ -71,7 +71,7 @@ describe("what came of sending again", () => {
       { rule: "required", metrics: [] },
     ]);
     expect(brokenRules({ broken: [] })).toEqual([]);
-    expect(reasonWords("malformed-json")).toBe("Malformed json");
+    expect(reasonWords("malformed-json")).toBe("Malformed JSON");
   });
 });
 

@@ -54,8 +54,7 @@ function Tiles(props: { fleet: Stats | null }) {
   const number = (value: number | undefined | null) =>
     value === undefined || value === null ? "–" : formatNumber(value);
   const letters = Object.entries(fleet?.deadLetters ?? {}).sort((a, b) => b[1] - a[1]);
-  const lags = Object.entries(fleet?.sinkLag ?? {});
-  const lag = lags.length === 0 ? undefined : Math.max(...lags.map(([, behind]) => behind));
+  const [behind] = Object.entries(fleet?.sinkLag ?? {}).sort((a, b) => b[1] - a[1]);
   const share = fleet && fleet.devices > 0 ? `${Math.round((fleet.online / fleet.devices) * 100)} % of ` : "of ";
   return (
     <div class="tiles">
@@ -80,9 +79,9 @@ function Tiles(props: { fleet: Stats | null }) {
       />
       <Tile
         name="Sink lag"
-        value={number(lag)}
+        value={number(behind?.[1])}
         unit="records"
-        note={lags.map(([sink, behind]) => `${sink} ${formatNumber(behind)}`).join(" · ")}
+        note={behind && behind[1] > 0 ? `${behind[0]} is furthest behind` : ""}
       />
     </div>
   );

@@ -135,8 +135,9 @@ function yRange(
   return extent ? withAir(drawing, extent.low, extent.high) : withAir(drawing, low, high);
 }
 
-/** Each reading has its dot where there is room for it. A point between two gaps has one anyway. */
+/** Each reading has its dot where there is room for it, and one that is alone, of which there is no line. */
 function fewIn(drawing: uPlot, { trace }: Line): boolean {
+  if (trace.points.length === 1) return true; // a point between two gaps has one anyway
   return trace.kind === "raw" && trace.points.length * pxOfPoint < drawing.over.clientWidth;
 }
 

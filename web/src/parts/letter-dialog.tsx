@@ -123,7 +123,7 @@ export function BrokenRules(props: { letter: DeadLetter }) {
       {rules.map(({ rule, metrics }) => (
         <li key={rule} class="state failed">
           {rule}
-          {metrics.length > 0 && `: ${metrics.join(", ")}`}
+          {metrics.length > 0 && metrics.join() !== rule && `: ${metrics.join(", ")}`}
         </li>
       ))}
     </ul>
