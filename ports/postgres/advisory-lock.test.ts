@@ -9,8 +9,13 @@ test("of two who name the same lock one works, and the other is told that it did
   const pool = openPool(database.url);
   onTestFinished(() => pool.end());
   const first = Promise.withResolvers<void>();
-  const working = withAdvisoryLock(pool, "reconcile", () => first.promise);
-  await expect.poll(() => withAdvisoryLock(pool, "reconcile", async () => {})).toBe(false);
+  const begun = Promise.withResolvers<void>();
+  const working = withAdvisoryLock(pool, "reconcile", () => {
+    begun.resolve();
+    return first.promise;
+  });
+  await begun.promise;
+  expect(await withAdvisoryLock(pool, "reconcile", async () => {})).toBe(false);
   expect(await withAdvisoryLock(pool, "another", async () => {})).toBe(true);
   first.resolve();
   expect(await working).toBe(true);
