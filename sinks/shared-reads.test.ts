@@ -7,11 +7,21 @@ import { sharedReads } from "./shared-reads.ts";
 test("readers that stand at the same place cause one read", async () => {
   const { reads, shared } = await aLog(40);
   const [first, second] = await Promise.all([shared.read(0, 20), shared.read(0, 20)]);
-  const inside = await shared.read(7, 20);
+  const inside = await shared.read(7, 13);
   expect(reads).toEqual([0]);
   expect(second).toEqual(first);
   expect(inside.entries.map(({ offset }) => offset)).toEqual([7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19]);
   expect(inside.next).toBe(20);
+});
+
+test("who follows behind another gets what has come since, too", async () => {
+  const { log, reads, shared } = await aLog(4);
+  await shared.read(0, 20);
+  await log.append([{ device: "pump-4", record: telemetry() }]);
+  const found = await shared.read(2, 20);
+  expect(found.entries.map(({ offset }) => offset)).toEqual([2, 3, 4]);
+  expect(found.next).toBe(5);
+  expect(reads).toEqual([0, 4]);
 });
 
 test("the end of the log is looked for anew each time", async () => {

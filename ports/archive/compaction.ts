@@ -9,7 +9,7 @@ import type { ObjectStore } from "../object-store/port.ts";
 import type { Catalogue, CatalogueFile } from "./catalogue.ts";
 import { append, emptyColumns } from "./columns.ts";
 import { dayLengthMs, mergedKey } from "./layout.ts";
-import { type EncodedFile, encodeFile } from "./parquet-file.ts";
+import { type EncodedFile, encodeFileInSteps } from "./parquet-file.ts";
 import type { FileReader } from "./parquet-read.ts";
 
 export type CompactionSettings = {
@@ -83,7 +83,7 @@ async function merge(parts: Parts, dayMs: number, inputs: readonly string[], now
   }
   const columns = emptyColumns();
   for (const file of files) append(columns, await reader.columns(file!));
-  const encoded = encodeFile(columns);
+  const encoded = await encodeFileInSteps(columns);
   const key = mergedKey(dayMs, encoded.bytes);
   await catalogue.beginMerge({ dayMs, inputs, keys: [key] });
   await store.put(key, encoded.bytes);

@@ -92,6 +92,24 @@ export type EncodeOptions = {
 
 /** @param readings at least one; of one day */
 export function encodeFile(readings: ReadingColumns, options: EncodeOptions = {}): EncodedFile {
+  const steps = encoding(readings, options);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+  }
+}
+
+/** The same with a pause after each row group, so that whatever else the thread has to do waits for one of them, not for all. */
+export async function encodeFileInSteps(readings: ReadingColumns): Promise<EncodedFile> {
+  const steps = encoding(readings);
+  for (;;) {
+    const { done, value } = steps.next();
+    if (done) return value;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function* encoding(readings: ReadingColumns, options: EncodeOptions = {}): Generator<undefined, EncodedFile> {
   const { columns = fileColumns, version = schemaVersion, groupRows = rowGroupRows } = options;
   const order = orderOf(readings);
   const writer = new ByteWriter();
@@ -113,6 +131,7 @@ export function encodeFile(readings: ReadingColumns, options: EncodeOptions = {}
       ...(statistics === undefined ? {} : { statistics }),
     }));
     parquet.write({ columnData, rowGroupSize: groupRows });
+    yield;
   }
   parquet.finish();
   const bytes = writer.getBytes();

@@ -18,7 +18,7 @@ import { type CompactionSettings, defaultCompaction, deleteRemoved, listed, merg
 import { againKey, dayLengthMs, dayOf, fileKey, manifestKey } from "./layout.ts";
 import { claimPlace, manifestOf } from "./manifest.ts";
 import { mapLimited } from "./map-limited.ts";
-import { encodeFile } from "./parquet-file.ts";
+import { encodeFileInSteps } from "./parquet-file.ts";
 import { openFileReader } from "./parquet-read.ts";
 import type { Archive, ArchivedFile, ArchivedRange } from "./port.ts";
 
@@ -60,14 +60,16 @@ export async function openParquetArchive(
   }
 
   /** A file for each day, by `key` named. */
-  function encoded(rows: readonly SeriesRow[], key: (dayMs: number, bytes: Uint8Array) => string) {
-    return [...Map.groupBy(rows, ({ tsMs }) => dayOf(tsMs))].map(([dayMs, ofDay]) => {
-      const file = encodeFile(columnsOf(ofDay));
-      return { bytes: file.bytes, listed: listed(key(dayMs, file.bytes), dayMs, file) };
-    });
+  async function encoded(rows: readonly SeriesRow[], key: (dayMs: number, bytes: Uint8Array) => string) {
+    const files: { readonly bytes: Uint8Array; readonly listed: CatalogueFile }[] = [];
+    for (const [dayMs, ofDay] of Map.groupBy(rows, ({ tsMs }) => dayOf(tsMs))) {
+      const file = await encodeFileInSteps(columnsOf(ofDay));
+      files.push({ bytes: file.bytes, listed: listed(key(dayMs, file.bytes), dayMs, file) });
+    }
+    return files;
   }
 
-  async function putAll(files: ReturnType<typeof encoded>): Promise<void> {
+  async function putAll(files: Awaited<ReturnType<typeof encoded>>): Promise<void> {
     await mapLimited(files, parallel, ({ bytes, listed: { key } }) => store.put(key, bytes));
   }
 
@@ -79,7 +81,7 @@ export async function openParquetArchive(
       const wanted = intent === null ? `at ${stored}` : `${intent.from} to ${intent.to}, which was begun`;
       throw new StaleProgress(`${name} cannot take ${from} to ${to} in ${partition || "the log"}; go on ${wanted}`);
     }
-    const files = encoded(rows, (dayMs, bytes) => fileKey(dayMs, { partition, from, to }, bytes));
+    const files = await encoded(rows, (dayMs, bytes) => fileKey(dayMs, { partition, from, to }, bytes));
     if (files.length > 0) {
       await claim();
       await catalogue.begin(
@@ -125,7 +127,7 @@ export async function openParquetArchive(
     }
     if (missing.length === 0) return 0;
     await claim();
-    const files = encoded(missing, againKey);
+    const files = await encoded(missing, againKey);
     await putAll(files);
     await catalogue.add(
       files.map((file) => file.listed),
