@@ -29,6 +29,8 @@ export type DelayReport = {
 const device = "probe";
 const metric = "level";
 const pollMs = 10;
+/** Not measured: a system that has just started compiles its code. */
+const warmUpSeconds = 10;
 /** Nobody would wait longer: something is broken. */
 const patienceMs = 30_000;
 
@@ -57,12 +59,13 @@ export async function measureDelay({ readings = 200, rate = 2_000 } = {}): Promi
   }
 
   try {
-    // A reading each 200 ms at most; the load lasts until all are there.
-    const seconds = 3 + Math.ceil(readings * 0.4);
+    // Time for a reading each 400 ms; where they take longer, there are fewer.
+    const seconds = warmUpSeconds + Math.ceil(readings * 0.4);
+    const startMs = performance.now();
     const sending = fleet.send({ size: 1, rate, seconds });
-    for (let warmUp = 0; warmUp < 10; warmUp += 1) await probe(-warmUp - 1);
+    for (let number = -1; performance.now() < startMs + warmUpSeconds * 1_000; number -= 1) await probe(number);
     const found: Awaited<ReturnType<typeof probe>>[] = [];
-    const untilMs = performance.now() + (seconds - 3) * 1_000;
+    const untilMs = startMs + seconds * 1_000;
     while (found.length < readings && performance.now() < untilMs) {
       found.push(await probe(found.length));
       // Not in step with the sink's commits.
