@@ -1,6 +1,6 @@
 /**
  * `npm run bench:history`: what storing telemetry costs beside COPY and INSERT, what the archive's files cost beside DuckDB
- * and pyarrow, how long questions take, and how soon a reading can be asked for. About seven minutes and 5 GB of disk.
+ * and pyarrow, how long questions take, and how soon a reading can be asked for. About seven minutes and 4 GB of disk.
  * `--quick` takes less of everything (two minutes), `--parts rows,parquet,queries,delay` runs some, `--json` is for programs.
  * Linux; loopback only.
  */

@@ -5,7 +5,7 @@
  *
  *   node bench/history/queries.ts [--devices 1000] [--days 90] [--questions 60] [--json]
  *
- * Linux or macOS; needs 5 GB of disk for a while.
+ * Linux or macOS; needs 4 GB of disk for a while.
  */
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
