@@ -17,7 +17,7 @@ import { DaprBuildFailed, daprBinaries } from "./dapr-build.ts";
 import type { NativeProcess } from "./process.ts";
 
 const FIRST_BUILD_MS = 15 * 60_000;
-const SETTLED = { timeout: 30_000, interval: 100 };
+const SETTLED = { timeout: 60_000, interval: 100 };
 
 describe("Dapr without containers", () => {
   const folder = mkdtempSync(join(tmpdir(), "doppel-dapr-"));
@@ -104,7 +104,7 @@ describe("Dapr without containers", () => {
     await vi.waitFor(async () => expect(await call(otherApp, "Fan", "fan-1", "spin")).toBe("spin fan-1"), SETTLED);
     placement = await placement.restart();
     await vi.waitFor(async () => expect(await call(otherApp, "Fan", "fan-2", "spin")).toBe("spin fan-2"), SETTLED);
-  }, 90_000);
+  }, 150_000);
 });
 
 test("a folder of programs that lacks some is refused by name", async () => {
