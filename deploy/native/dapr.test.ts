@@ -49,7 +49,7 @@ describe("Dapr without containers", () => {
   afterAll(async () => {
     for (const close of closers.reverse()) await close();
     rmSync(folder, { recursive: true, force: true });
-  }, 60_000);
+  }, 150_000);
 
   test("every server says that it is well", async () => {
     for (const port of [placement.healthPort, scheduler.healthPort])
@@ -97,7 +97,7 @@ describe("Dapr without containers", () => {
       async () => expect(await call(otherApp, "Valve", "valve-1", "open")).toBe("open valve-1"),
       SETTLED,
     );
-  }, 60_000);
+  }, 150_000);
 
   test("a placement killed with -9 starts again, and the sidecars find it", async () => {
     await hostActors(host, "Fan");
