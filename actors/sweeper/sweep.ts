@@ -54,7 +54,8 @@ export class Sweeper {
     if (!Number.isInteger(shard) || shard < 0 || shard >= this.#parts.shards || this.#sweeping.has(shard)) return;
     this.#sweeping.add(shard);
     try {
-      this.#woken += (await sweep(shard, this.#parts)).woken;
+      const { woken } = await sweep(shard, this.#parts);
+      this.#woken += woken; // not `+= await`: shards are swept side by side
     } finally {
       this.#sweeping.delete(shard);
     }

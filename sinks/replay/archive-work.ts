@@ -64,7 +64,8 @@ function missingWork(pool: Pool, archive: Archive, store: ObjectStore, maxRows: 
   async function look(partition: string): Promise<void> {
     const some = held.get(partition);
     if (some === undefined) return;
-    added += (await archive.writeAgain(some.rows)).added;
+    const outcome = await archive.writeAgain(some.rows);
+    added += outcome.added; // not `+= await`: partitions come side by side
     looked += some.rows.length;
     held.set(partition, { rows: [], from: some.to, to: some.to });
   }

@@ -12,7 +12,8 @@ export function rowsWork(series: TimeSeries, now: () => number = Date.now): Repl
     async take(items) {
       const rows = rowsOf(items);
       looked += rows.length;
-      added += (await series.writeAgain(rows)).added;
+      const outcome = await series.writeAgain(rows);
+      added += outcome.added; // not `+= await`: partitions come side by side
     },
     async finish() {
       await series.refresh(now());
@@ -36,7 +37,8 @@ export function aggregatesWork(
   return {
     ...telemetryOf(series),
     async take(items) {
-      hours += await invalidate(hoursOf(rowsOf(items)));
+      const invalidated = await invalidate(hoursOf(rowsOf(items)));
+      hours += invalidated;
     },
     async finish() {
       const written = await series.refresh(now());
