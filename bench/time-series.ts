@@ -12,7 +12,6 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
-import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { bucketGrid } from "../core/history/buckets.ts";
 import { startCluster } from "../ports/postgres/cluster.ts";
@@ -20,7 +19,7 @@ import { openPool } from "../ports/postgres/pool.ts";
 import { copyColumns } from "../ports/time-series/copy-rows.ts";
 import type { SeriesRange, SeriesRow, TimeSeries } from "../ports/time-series/port.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
-import { familyCpuSecondsOf, parentOf } from "./processes.ts";
+import { copyText, costOfRows, type RowsCost } from "./rows-cost.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -32,8 +31,6 @@ const { values: options } = parseArgs({
 const rowCount = Number(options.rows);
 const batchRows = 15_000;
 const day = 24 * 3_600_000;
-
-type Cost = { rowsPerCpuSecond: number; rowsPerSecond: number; nodeCpuSeconds: number; postgresCpuSeconds: number };
 
 const folder = await mkdtemp(join(tmpdir(), "doppel-bench-"));
 // Started by root, PostgreSQL runs as another user, who has to reach its folder.
@@ -47,12 +44,12 @@ try {
     keepAggregatesMs: { minute: 90 * day, hour: 900 * day },
   });
   await pool.query("create table bare (like telemetry)");
-  const ways: Record<string, (batches: SeriesRow[][]) => Promise<Cost>> = {
+  const ways: Record<string, (batches: SeriesRow[][]) => Promise<RowsCost>> = {
     "write()": (batches) => costOfWrite(series, batches),
     "COPY text, same table": (batches) => costOfCopy("telemetry", batches),
     "COPY text, no key, no partitions": (batches) => costOfCopy("bare", batches),
   };
-  const results = new Map<string, Cost[]>(Object.keys(ways).map((way) => [way, []]));
+  const results = new Map<string, RowsCost[]>(Object.keys(ways).map((way) => [way, []]));
   for (let round = 0; round < Number(options.rounds); round += 1) {
     for (const [way, measure] of Object.entries(ways)) {
       await pool.query("truncate telemetry, bare");
@@ -100,8 +97,8 @@ function batchesOf(count: number): SeriesRow[][] {
   return batches;
 }
 
-async function costOfWrite(series: TimeSeries, batches: SeriesRow[][]): Promise<Cost> {
-  return costOf(async () => {
+async function costOfWrite(series: TimeSeries, batches: SeriesRow[][]): Promise<RowsCost> {
+  return costOfRows(pool, rowCount, async () => {
     let from = 0;
     for (const batch of batches) {
       const to = batch.at(-1)!.offset + 1;
@@ -111,12 +108,12 @@ async function costOfWrite(series: TimeSeries, batches: SeriesRow[][]): Promise<
   });
 }
 
-async function costOfCopy(table: string, batches: SeriesRow[][]): Promise<Cost> {
-  const texts = batches.map((batch) => Buffer.from(batch.map(lineOf).join("")));
+async function costOfCopy(table: string, batches: SeriesRow[][]): Promise<RowsCost> {
+  const texts = batches.map((batch) => copyText(batch));
   const client = await pool.connect();
   try {
     await client.query("set synchronous_commit = off");
-    return await costOf(async () => {
+    return await costOfRows(pool, rowCount, async () => {
       for (const text of texts) {
         const copy = client.query(copyFrom(`copy ${table} (${copyColumns}) from stdin`));
         copy.end(text);
@@ -129,37 +126,8 @@ async function costOfCopy(table: string, batches: SeriesRow[][]): Promise<Cost> 
   }
 }
 
-function lineOf({ tsMs, receivedAtMs, offset, value, device, metric }: SeriesRow): string {
-  const bool = typeof value === "boolean" ? (value ? "t" : "f") : "\\N";
-  const times = `${new Date(tsMs).toISOString()}\t${new Date(receivedAtMs).toISOString()}`;
-  return `${times}\t${offset}\t${Number(value)}\t${bool}\t${device}\t${metric}\t\\N\t\\N\t\\N\n`;
-}
-
-async function costOf(work: () => Promise<void>): Promise<Cost> {
-  const postmaster = await postmasterPid(pool);
-  const postgresBefore = familyCpuSecondsOf(postmaster);
-  const nodeBefore = process.cpuUsage();
-  const startedMs = performance.now();
-  await work();
-  const seconds = (performance.now() - startedMs) / 1_000;
-  const { user, system } = process.cpuUsage(nodeBefore);
-  const nodeCpuSeconds = (user + system) / 1e6;
-  const postgres = familyCpuSecondsOf(postmaster) - postgresBefore;
-  return {
-    rowsPerCpuSecond: Math.round(rowCount / (nodeCpuSeconds + postgres)),
-    rowsPerSecond: Math.round(rowCount / seconds),
-    nodeCpuSeconds: Number(nodeCpuSeconds.toFixed(2)),
-    postgresCpuSeconds: Number(postgres.toFixed(2)),
-  };
-}
-
-function bestOf(costs: readonly Cost[]): Cost {
+function bestOf(costs: readonly RowsCost[]): RowsCost {
   return costs.reduce((best, cost) => (cost.rowsPerCpuSecond > best.rowsPerCpuSecond ? cost : best));
-}
-
-async function postmasterPid(from: pg.Pool): Promise<number> {
-  const { rows } = await from.query("select pg_backend_pid() as pid");
-  return parentOf(rows[0].pid);
 }
 
 /** Devices that measured each second for a week, the most that a chart asks for, and one that did each 10 s. */

@@ -10,7 +10,6 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { performance } from "node:perf_hooks";
 import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import type pg from "pg";
@@ -23,14 +22,7 @@ import { openPostgresTimeSeries } from "../../ports/time-series/postgres.ts";
 import type { LogItem } from "../../sinks/consumer.ts";
 import { rowsOf } from "../../sinks/timeseries/fold.ts";
 import { timeSeriesTarget } from "../../sinks/timeseries/run.ts";
-import { familyCpuSecondsOf, parentOf } from "../processes.ts";
-
-export type RowsCost = {
-  readonly rowsPerCpuSecond: number;
-  readonly rowsPerSecond: number;
-  readonly nodeCpuSeconds: number;
-  readonly postgresCpuSeconds: number;
-};
+import { copyText, costOfRows, type RowsCost } from "../rows-cost.ts";
 
 export type RowsReport = {
   readonly rows: number;
@@ -70,7 +62,7 @@ export async function measureRows({ messages = 100_000, rounds = 3 } = {}): Prom
         };
       },
       async copy(batches: LogItem[][]) {
-        const file = batches.map((batch) => Buffer.from(rowsOf(batch).map(lineOf).join("")));
+        const file = batches.map((batch) => copyText(rowsOf(batch)));
         return () => copied(pool, file);
       },
       async insert(batches: LogItem[][]) {
@@ -86,7 +78,7 @@ export async function measureRows({ messages = 100_000, rounds = 3 } = {}): Prom
         await pool.query("truncate telemetry");
         await pool.query("update sink_offsets set next_offset = 0");
         await pool.query("checkpoint");
-        costs[way].push(await costOf(pool, rows, await ways[way](batchesOf(messages))));
+        costs[way].push(await costOfRows(pool, rows, await ways[way](batchesOf(messages))));
       }
     }
     const [sink, copy, insert] = [median(costs.sink), median(costs.copy), median(costs.insert)];
@@ -131,12 +123,6 @@ async function copied(pool: pg.Pool, file: readonly Buffer[]): Promise<void> {
   }
 }
 
-function lineOf({ tsMs, receivedAtMs, offset, value, device, metric }: SeriesRow): string {
-  const bool = typeof value === "boolean" ? (value ? "t" : "f") : "\\N";
-  const times = `${new Date(tsMs).toISOString()}\t${new Date(receivedAtMs).toISOString()}`;
-  return `${times}\t${offset}\t${Number(value)}\t${bool}\t${device}\t${metric}\t\\N\t\\N\t\\N\n`;
-}
-
 /** The columns as arrays, which is the quickest INSERT there is. */
 async function inserted(pool: pg.Pool, rows: readonly SeriesRow[]): Promise<void> {
   await pool.query(
@@ -155,25 +141,6 @@ async function inserted(pool: pg.Pool, rows: readonly SeriesRow[]): Promise<void
       rows.map(({ metric }) => metric),
     ],
   );
-}
-
-async function costOf(pool: pg.Pool, rows: number, work: () => Promise<void>): Promise<RowsCost> {
-  const { rows: found } = await pool.query("select pg_backend_pid() as pid");
-  const postmaster = parentOf(found[0].pid);
-  const postgresBefore = familyCpuSecondsOf(postmaster);
-  const nodeBefore = process.cpuUsage();
-  const startedMs = performance.now();
-  await work();
-  const seconds = (performance.now() - startedMs) / 1_000;
-  const { user, system } = process.cpuUsage(nodeBefore);
-  const node = (user + system) / 1e6;
-  const postgres = familyCpuSecondsOf(postmaster) - postgresBefore;
-  return {
-    rowsPerCpuSecond: Math.round(rows / (node + postgres)),
-    rowsPerSecond: Math.round(rows / seconds),
-    nodeCpuSeconds: Number(node.toFixed(2)),
-    postgresCpuSeconds: Number(postgres.toFixed(2)),
-  };
 }
 
 function median(costs: readonly RowsCost[]): RowsCost {
