@@ -11,7 +11,8 @@
 import { encodeTwin } from "../../core/device/twin-codec.ts";
 import type { PublishableRecord } from "../record-log/port.ts";
 import { NotSweepable, type TwinState, type TwinStateStore, type TwinWrite, type UnreadableState } from "./port.ts";
-import { readReceipts, readRecord, readTwin, stateFormat, writeReceipts } from "./state-codec.ts";
+import { readReceipts, writeReceipts } from "./receipts-text.ts";
+import { readRecord, readTwin, stateFormat } from "./state-codec.ts";
 
 export type DaprTwinStateOptions = {
   /** Of the sidecar: "http://127.0.0.1:3500" */

@@ -2,7 +2,8 @@ import type { Twin } from "../../core/device/twin.ts";
 import { encodeTwin } from "../../core/device/twin-codec.ts";
 import type { PublishableRecord } from "../record-log/port.ts";
 import { shardOf, type TwinState, type TwinStateStore, type TwinWrite, type UnreadableState } from "./port.ts";
-import { readReceipts, readRecord, readTwin, writeReceipts } from "./state-codec.ts";
+import { readReceipts, writeReceipts } from "./receipts-text.ts";
+import { readRecord, readTwin } from "./state-codec.ts";
 
 type StoredTwin = { revision: number; state: string; receipts: string; deadlineMs: number | null; owner: string };
 type StoredRecord = { readonly device: string; readonly id: string; readonly body: string; readonly atMs: number };

@@ -11,7 +11,8 @@ import type { PublishableRecord } from "../record-log/port.ts";
 import { ForeignFormat } from "../twin-store/port.ts";
 import { shardOf, type TwinState, type TwinStateStore, type TwinWrite, type UnreadableState } from "./port.ts";
 import { openSweep } from "./postgres-sweep.ts";
-import { readReceipts, readRecord, readTwin, stateFormat, writeReceipts } from "./state-codec.ts";
+import { readReceipts, writeReceipts } from "./receipts-text.ts";
+import { readRecord, readTwin, stateFormat } from "./state-codec.ts";
 
 /**
  * Commits change no indexed column and find room on the page: they rewrite the row in place (a heap-only update). So the

@@ -1,9 +1,7 @@
 /**
- * The texts in which a twin's state is stored, whatever stores it. JSON on one line: its escapes carry NUL, newlines
- * and lone surrogates. What cannot be read throws, with a sentence that says what is wrong.
+ * The texts in which a twin's state is stored, whatever stores it; its receipts are receipts-text.ts. JSON on one line: its
+ * escapes carry NUL, newlines and lone surrogates. What cannot be read throws, with a sentence that says what is wrong.
  */
-import type { Reply } from "../../core/device/inputs.ts";
-import type { TurnReceipt } from "../../core/device/receipts.ts";
 import type { TwinRecord } from "../../core/device/records.ts";
 import type { Twin } from "../../core/device/twin.ts";
 import { decodeTwin } from "../../core/device/twin-codec.ts";
@@ -17,19 +15,6 @@ export function readTwin(device: string, text: string): Twin {
   if (twin.id !== device) throw new Error(`It is the state of "${twin.id}".`);
   if (!Number.isSafeInteger(twin.revision)) throw new Error(`The twin's revision is ${twin.revision}, not a number.`);
   return twin;
-}
-
-/** "" for none, as nearly all twins have. A reply that holds a twin is never among them (`withReceipt`). */
-export function writeReceipts(receipts: readonly TurnReceipt[]): string {
-  return receipts.length === 0
-    ? ""
-    : JSON.stringify(receipts.map(({ turn, digest, reply, atMs }) => [turn, digest, reply, atMs]));
-}
-
-export function readReceipts(text: string): TurnReceipt[] {
-  if (text === "") return [];
-  const stored = JSON.parse(text) as [string, number, Reply | null, number?][];
-  return stored.map(([turn, digest, reply, atMs = 0]) => ({ turn, digest, reply, atMs }));
 }
 
 export function readRecord(text: string): TwinRecord {
