@@ -100,7 +100,7 @@ class Run {
 
   /** The run as an element of the list; the next one begins. */
   take(): string {
-    const text = bytes.latin1Slice(0, this.#length);
+    const text = bytes.toString("latin1", 0, this.#length);
     this.#length = 0;
     this.#name = "";
     this.#atMs = 0;
