@@ -69,3 +69,17 @@ test("help is aligned: every meaning begins in the same column", () => {
   const columns = rows.map((row) => /^ {2}--\S+( …)? +[A-Z0-9_]+ +/.exec(row)?.[0].length);
   expect(new Set(columns).size).toBe(1);
 });
+
+test("what TLS needs belongs together, and its ports are ports like the others", () => {
+  const together = "DOPPEL_TLS_CERT and DOPPEL_TLS_KEY belong together: set both, or none.";
+  expect(readConfig({ DOPPEL_TLS_CERT: "a.crt" }, [])).toMatchObject({ problems: [together] });
+  expect(readConfig({}, ["--tls-key", "a.key"])).toMatchObject({ problems: [together] });
+  expect(readConfig({ DOPPEL_TLS_CLIENT_CA: "ca.crt" }, [])).toMatchObject({
+    problems: [expect.stringContaining("DOPPEL_TLS_CLIENT_CA is of no use without DOPPEL_TLS_CERT")],
+  });
+  const clash = ["--http-port", "8443"];
+  expect(configOf({}, ...clash)).toMatchObject({ httpPort: 8443, tlsCert: "" });
+  expect(readConfig({ DOPPEL_TLS_CERT: "a.crt", DOPPEL_TLS_KEY: "a.key" }, clash)).toMatchObject({
+    problems: ["--http-port and --https-port are both 8443: each needs a port of its own."],
+  });
+});

@@ -20,6 +20,23 @@ const options = {
   mqttPort: option("DOPPEL_MQTT_PORT", "1883", port, "MQTT port; 0: any free one"),
   mqttWsPort: option("DOPPEL_MQTT_WS_PORT", "8083", port, "port of MQTT over WebSocket; 0: any free one"),
   httpPort: option("DOPPEL_HTTP_PORT", "8080", port, "port of dashboard and API; 0: any free one"),
+  tlsCert: option("DOPPEL_TLS_CERT", "", orNothing(text), "PEM file of our certificate and its chain: turns TLS on"),
+  tlsKey: option("DOPPEL_TLS_KEY", "", orNothing(text), "PEM file of its key"),
+  tlsClientCa: option(
+    "DOPPEL_TLS_CLIENT_CA",
+    "",
+    orNothing(text),
+    "PEM file of who signs devices' certificates: their common name is the device, and they need no token",
+  ),
+  mqttsPort: option("DOPPEL_MQTTS_PORT", "8883", port, "with TLS, port of MQTT; 0: any free one"),
+  mqttWssPort: option("DOPPEL_MQTT_WSS_PORT", "8084", port, "with TLS, port of MQTT over WebSocket; 0: any free one"),
+  httpsPort: option("DOPPEL_HTTPS_PORT", "8443", port, "with TLS, port of dashboard and API; 0: any free one"),
+  plaintext: option(
+    "DOPPEL_PLAINTEXT",
+    "auto",
+    oneOf("auto", "everywhere"),
+    "auto: with TLS, the ports without it are on loopback alone",
+  ),
   dataDir: option("DOPPEL_DATA_DIR", join(import.meta.dirname, ".doppel"), text, "folder of the embedded database", {
     defaultIs: ".doppel beside the code",
   }),
@@ -84,13 +101,24 @@ export function readConfig(env: Env, argv: readonly string[]): ReadConfig {
   const { values, problems } = readOptions(options, env, argv);
   if (values.demo === true && (values.requireCredentials === "yes" || !isLoopback(String(values.host))))
     problems.push("--demo runs without credentials, so it needs a loopback address and --require-credentials auto.");
-  problems.push(...samePorts(values));
+  problems.push(...tlsProblems(values), ...samePorts(values));
   return problems.length > 0 ? { kind: "problems", problems } : { kind: "config", config: values as Config };
+}
+
+/** What is of use only together. That the files fit is seen when they are read (ports/tls/files.ts). */
+function tlsProblems({ tlsCert, tlsKey, tlsClientCa }: Partial<Config>): string[] {
+  if (Boolean(tlsCert) !== Boolean(tlsKey))
+    return ["DOPPEL_TLS_CERT and DOPPEL_TLS_KEY belong together: set both, or none."];
+  if (tlsClientCa && !tlsCert)
+    return ["DOPPEL_TLS_CLIENT_CA is of no use without DOPPEL_TLS_CERT and DOPPEL_TLS_KEY: set them, too."];
+  return [];
 }
 
 /** Two servers on one port: said here, where the names are known, not by the second one's failure. */
 function samePorts(config: Partial<Config>): string[] {
-  const ports = (["mqttPort", "mqttWsPort", "httpPort"] as const).filter((name) => (config[name] ?? 0) !== 0);
+  const plain = ["mqttPort", "mqttWsPort", "httpPort"] as const;
+  const secure = config.tlsCert ? (["mqttsPort", "mqttWssPort", "httpsPort"] as const) : [];
+  const ports = [...plain, ...secure].filter((name) => (config[name] ?? 0) !== 0);
   return ports.flatMap((name, index) =>
     ports
       .slice(index + 1)

@@ -34,6 +34,7 @@ import { type Cluster, startCluster } from "./ports/postgres/cluster.ts";
 import { openPool } from "./ports/postgres/pool.ts";
 import { meterQuality } from "./ports/quality-stats/meter.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
+import { openServerTls, type ServerTls } from "./ports/tls/server.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
 import { sinkProbes } from "./sinks/health.ts";
 import { meterSinks } from "./sinks/meter.ts";
@@ -44,6 +45,8 @@ export type Running = {
   readonly mqttPort: number;
   readonly mqttWsPort: number;
   readonly httpPort: number;
+  /** The same three over TLS; null without a certificate. */
+  readonly tls: { readonly mqttsPort: number; readonly mqttWssPort: number; readonly httpsPort: number } | null;
   /** What the start brought back. */
   readonly recovery: EmbeddedHost["recovery"];
   /** Process id of the embedded PostgreSQL; null where DATABASE_URL names another. */
@@ -79,6 +82,8 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
   };
 
   try {
+    const { plainHost, identity } = tlsOf(config, logger);
+    if (identity !== null) closers.push(async () => identity.close());
     const cluster = config.databaseUrl === "" ? await openCluster(config, say) : null;
     if (cluster !== null) {
       closers.push(() => cluster.stop());
@@ -154,9 +159,10 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     });
     const listener = await openListener(
       {
-        host: config.host,
+        host: plainHost,
         port: config.mqttPort,
         wsPort: config.mqttWsPort,
+        tls: identity && { identity, host: config.host, port: config.mqttsPort, wsPort: config.mqttWssPort },
         maxPacketBytes: config.maxPacketBytes,
         retained,
         now: Date.now,
@@ -199,7 +205,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
             ...{ host, startedAtMs, now: Date.now },
             sinks: { timeseries: past.series, fleet, quality: past.quality },
             id: nodeId,
-            address: `http://${config.host}:${httpPort}`,
+            address: `http://${plainHost}:${httpPort}`,
           }),
         publishFromApp: application.publishFromApp,
         probes: probes(pool, host, sinks),
@@ -214,7 +220,11 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
           dashboardRoot: existsSync(dashboard) ? dashboard : null,
         },
       },
-      { host: config.host, port: config.httpPort },
+      {
+        host: plainHost,
+        port: config.httpPort,
+        tls: identity && { identity, host: config.host, port: config.httpsPort },
+      },
     );
     closers.push(() => api.close());
     httpPort = api.port;
@@ -222,6 +232,11 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
       mqttPort: listener.port,
       mqttWsPort: listener.wsPort ?? 0,
       httpPort: api.port,
+      tls: identity && {
+        mqttsPort: listener.tlsPort!,
+        mqttWssPort: listener.wssPort!,
+        httpsPort: api.tlsPort!,
+      },
       recovery: host.recovery,
       postgresPid: cluster?.pid ?? null,
       closed: failure.promise,
@@ -299,6 +314,19 @@ function safety(config: Config): { openRegistry: boolean; requireCredentials: bo
     requireCredentials: config.requireCredentials === "yes" || !loopback,
     openRegistry: config.registry === "open" || (config.registry === "auto" && loopback),
   };
+}
+
+/** With TLS, what goes without it stays on this machine, unless it was said otherwise. Throws if its files do not fit. */
+function tlsOf(config: Config, log: Logger): { readonly plainHost: string; readonly identity: ServerTls | null } {
+  const { host, tlsCert, tlsKey, tlsClientCa, plaintext } = config;
+  if (tlsCert === "") return { plainHost: host, identity: null };
+  const files = {
+    certificate: { option: "DOPPEL_TLS_CERT", path: tlsCert },
+    key: { option: "DOPPEL_TLS_KEY", path: tlsKey },
+    clientAuthorities: tlsClientCa === "" ? null : { option: "DOPPEL_TLS_CLIENT_CA", path: tlsClientCa },
+  };
+  const plainHost = plaintext === "everywhere" || isLoopback(host) ? host : "127.0.0.1";
+  return { plainHost, identity: openServerTls({ files, log }) };
 }
 
 function progressOf(say: (line: string) => void): (replayed: number, total: number) => void {

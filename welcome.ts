@@ -1,21 +1,29 @@
 import type { Config } from "./config.ts";
+import { isLoopback } from "./core/loopback.ts";
 import type { Running } from "./run.ts";
 
 /** What a start prints when everything is up: where things are, and how to connect a first device. */
 export function welcome(config: Config, running: Running, seconds: number): string {
   const { host } = config;
-  const { mqttPort, mqttWsPort, httpPort, recovery } = running;
+  const { mqttPort, mqttWsPort, httpPort, tls, recovery } = running;
+  // With TLS, what goes without it may be on loopback alone.
+  const plain = tls === null || config.plaintext === "everywhere" ? shown(host) : isLoopback(host) ? host : "127.0.0.1";
+  const secure =
+    tls === null
+      ? ""
+      : `
+  With TLS    https://${shown(host)}:${tls.httpsPort}/   MQTT ${shown(host)}:${tls.mqttsPort}   (WebSocket: ${tls.mqttWssPort})`;
   const replayed = recovery.replayedRecords === 0 ? "" : `, ${recovery.replayedRecords} records replayed`;
   return `
 Doppel is up after ${seconds.toFixed(1)} s${replayed}.
 
-  Dashboard   http://${shown(host)}:${httpPort}/
-  API         http://${shown(host)}:${httpPort}/docs
-  MQTT        ${shown(host)}:${mqttPort}   (WebSocket: ${mqttWsPort})
+  Dashboard   http://${plain}:${httpPort}/
+  API         http://${plain}:${httpPort}/docs
+  MQTT        ${plain}:${mqttPort}   (WebSocket: ${mqttWsPort})${secure}
 
 Connect a first device:
 
-  mosquitto_pub -h ${shown(host)} -p ${mqttPort} -q 1 -i pump-1 \\
+  mosquitto_pub -h ${plain} -p ${mqttPort} -q 1 -i pump-1 \\
     -t devices/pump-1/telemetry -m '{"readings":{"temperature":21.5}}'
 
 or a thousand simulated ones:  npm run simulate -- --devices 1000 --rate 1

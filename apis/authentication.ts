@@ -66,7 +66,12 @@ function refuseForeignPages({ method, header, upgrade }: Knock, allowedOrigins: 
   }
   if (!upgrade && (method === "GET" || method === "HEAD" || method === "OPTIONS")) return;
   const origin = header("origin");
-  if (origin === undefined || origin === `http://${host}` || allowedOrigins.includes(origin)) return;
+  if (
+    origin === undefined ||
+    origin.replace(/^https:/, "http:") === `http://${host}` ||
+    allowedOrigins.includes(origin)
+  )
+    return;
   throw new Problem("origin-not-allowed", "Pages of another origin may not change anything here, nor listen in.");
 }
 

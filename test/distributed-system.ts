@@ -59,6 +59,7 @@ export async function startDistributed(
     get wsUrl() {
       return native.wsUrl;
     },
+    tls: null,
     get databaseUrl() {
       return native.places.databaseUrl;
     },

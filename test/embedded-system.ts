@@ -19,6 +19,9 @@ export async function startEmbedded(settings: Settings): Promise<TestSystem> {
     host: "127.0.0.1",
     mqttPort: 0,
     mqttWsPort: 0,
+    mqttsPort: 0,
+    mqttWssPort: 0,
+    httpsPort: 0,
     httpPort: 0,
     databaseUrl: database.url,
     archive,
@@ -49,6 +52,17 @@ export async function startEmbedded(settings: Settings): Promise<TestSystem> {
     },
     get wsUrl() {
       return `ws://127.0.0.1:${running.mqttWsPort}/mqtt`;
+    },
+    get tls() {
+      const { tls } = running;
+      if (tls === null) return null;
+      const at = (scheme: string, port: number) => `${scheme}://localhost:${port}`;
+      return {
+        mqttsPort: tls.mqttsPort,
+        mqttsUrl: at("mqtts", tls.mqttsPort),
+        wssUrl: `${at("wss", tls.mqttWssPort)}/mqtt`,
+        httpsUrl: at("https", tls.httpsPort),
+      };
     },
     databaseUrl: database.url,
     metrics: async () => (await fetch(`http://127.0.0.1:${running.httpPort}/metrics`)).text(),

@@ -10,7 +10,7 @@ import type { Config } from "../config.ts";
 import { startDistributed } from "./distributed-system.ts";
 import { startEmbedded } from "./embedded-system.ts";
 
-/** Those that both modes have; `maxPacketBytes` is the broker's affair in the distributed one. */
+/** Those that both modes have; `maxPacketBytes` and TLS are the broker's affair in the distributed one. */
 export type Settings = Partial<
   Pick<
     Config,
@@ -22,6 +22,10 @@ export type Settings = Partial<
     | "logLevel"
     | "maxPacketBytes"
     | "archiveRows"
+    | "host"
+    | "tlsCert"
+    | "tlsKey"
+    | "tlsClientCa"
   >
 >;
 
@@ -32,6 +36,13 @@ export type TestSystem = {
   readonly mqttPort: number;
   /** MQTT over WebSocket. */
   readonly wsUrl: string;
+  /** The same over TLS, on localhost; null where it is not spoken. */
+  readonly tls: {
+    readonly mqttsPort: number;
+    readonly mqttsUrl: string;
+    readonly wssUrl: string;
+    readonly httpsUrl: string;
+  } | null;
   readonly databaseUrl: string;
   /** Of all its processes, one after the other, as Prometheus would read them. */
   metrics(): Promise<string>;

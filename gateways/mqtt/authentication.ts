@@ -12,14 +12,10 @@ export type AuthenticationOptions = {
 
 /**
  * Whether a CONNECT is taken, and from whom it comes; one decision for our own listener and for a broker that asks.
- * A device's token is the password; so is an app's API key. `certificateName`: the common name of a certificate that the
- * broker has verified (mTLS): it is the device's id and needs no token.
+ * A device's token is the password; so is an app's API key. `certificateName`: the common name of a certificate that our
+ * listener or the broker has verified (mTLS): it is the device's id and needs no token.
  */
-export function authentication(
-  options: AuthenticationOptions,
-): (
-  connect: Parameters<MqttApplication["authenticate"]>[0] & { readonly certificateName?: string },
-) => ReturnType<MqttApplication["authenticate"]> {
+export function authentication(options: AuthenticationOptions): MqttApplication["authenticate"] {
   const { host, credentials, openRegistry } = options;
   return async ({ clientId, username, password, certificateName }) => {
     const claimed =

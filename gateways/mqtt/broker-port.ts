@@ -55,6 +55,8 @@ export interface MqttApplication {
     username: string | null;
     password: Uint8Array | null;
     remoteAddress: string;
+    /** The common name of a client certificate that was verified: it is the device's id and needs no token. */
+    certificateName?: string;
   }): Promise<
     | { kind: "accept"; principal: Principal }
     | { kind: "refuse"; code: "badCredentials" | "notAuthorized" | "badClientId"; reason: string }

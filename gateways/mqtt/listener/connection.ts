@@ -20,6 +20,13 @@ export type Ending = {
 /** Why a socket is not read for the moment. */
 export type Hold = "authenticating" | "undecided" | "unread output";
 
+/** Who is on the other side, as far as the network tells. */
+export type Peer = {
+  readonly remoteAddress: string;
+  /** The common name of its certificate, which has been verified; null where it showed none. */
+  readonly certificateName: string | null;
+};
+
 /** How long a peer has to take the last bytes and close. */
 const lingerMs = 5_000;
 
@@ -31,7 +38,7 @@ const lingerMs = 5_000;
  */
 export class Connection {
   readonly outbox: Outbox;
-  readonly remoteAddress: string;
+  readonly #peer: Peer;
   readonly #stream: Duplex;
   readonly #listening: Listening;
   readonly #reader: PacketReader;
@@ -41,9 +48,9 @@ export class Connection {
   #phase: Phase = { kind: "new" };
   #fresh = true;
 
-  constructor(stream: Duplex, remoteAddress: string, listening: Listening, closed: (connection: Connection) => void) {
+  constructor(stream: Duplex, peer: Peer, listening: Listening, closed: (connection: Connection) => void) {
     this.#stream = stream;
-    this.remoteAddress = remoteAddress;
+    this.#peer = peer;
     this.#listening = listening;
     this.#closed = closed;
     this.#openedAtMs = listening.now();
@@ -89,7 +96,7 @@ export class Connection {
   violation(reason: string, code: number): void {
     if (this.#phase.kind === "ended") return;
     const clientId = this.#phase.kind === "open" ? this.#phase.client.identity.clientId : null;
-    this.#listening.application.violation({ clientId, remoteAddress: this.remoteAddress, reason });
+    this.#listening.application.violation({ clientId, remoteAddress: this.#peer.remoteAddress, reason });
     this.end({ reason: `protocol violation: ${reason}`, code, graceful: false, will: "fire" });
   }
 
@@ -163,6 +170,7 @@ export class Connection {
       return;
     }
     const { request } = read;
+    const { remoteAddress, certificateName } = this.#peer;
     this.#phase = { kind: "authenticating" };
     this.hold("authenticating"); // C1
     this.#listening.application
@@ -170,7 +178,8 @@ export class Connection {
         clientId: request.clientId,
         username: request.username,
         password: request.password,
-        remoteAddress: this.remoteAddress,
+        remoteAddress,
+        ...(certificateName !== null && { certificateName }),
       })
       .then(
         (decision) => {
@@ -204,7 +213,7 @@ export class Connection {
       principal,
       protocolVersion: request.protocolVersion,
       connectedAtMs: now(),
-      remoteAddress: this.remoteAddress,
+      remoteAddress: this.#peer.remoteAddress,
     };
     const client = new Client(identity, opened.session, { ...request, password: null }, this, this.#listening);
     const keepAlive = new KeepAlive(request.keepAliveSeconds, now());

@@ -1,7 +1,4 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import type { AddressInfo } from "node:net";
-import { createServer, type Server } from "node:net";
-import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RetainedStore } from "../../../ports/retained/port.ts";
 import type { Broker, MqttApplication } from "../broker-port.ts";
@@ -11,29 +8,28 @@ import { defaultLimits, type Limits } from "./limits.ts";
 import type { ListenerLog, Listening } from "./listening.ts";
 import { FlushAtTickEnd } from "./outbox.ts";
 import { RetainedMessages } from "./retained.ts";
+import { openServers, type ServersOptions } from "./servers.ts";
 import type { Session, Subscription } from "./session.ts";
 import { Sessions } from "./sessions.ts";
 import { SubscriptionTree } from "./subscription-tree.ts";
-import { webSocketServer } from "./websocket.ts";
 
-export type ListenerOptions = Partial<Limits> & {
-  readonly host: string;
-  /** 0: any free port. */
-  readonly port: number;
-  /** For MQTT over WebSocket; 0: any free port, null: none. */
-  readonly wsPort: number | null;
-  readonly retained: RetainedStore;
-  /** Epoch milliseconds. */
-  readonly now: () => number;
-  readonly log: ListenerLog;
-  /** How often time-outs are looked at, default 1,000 ms: keep-alive, CONNECT time-out, session expiry, delayed wills. */
-  readonly sweepMs?: number;
-};
+export type ListenerOptions = Partial<Limits> &
+  ServersOptions & {
+    readonly retained: RetainedStore;
+    /** Epoch milliseconds. */
+    readonly now: () => number;
+    readonly log: ListenerLog;
+    /** How often time-outs are looked at, default 1,000 ms: keep-alive, CONNECT time-out, session expiry, delayed wills. */
+    readonly sweepMs?: number;
+  };
 
 export type Listener = {
   readonly broker: Broker;
   readonly port: number;
   readonly wsPort: number | null;
+  /** Of MQTT over TLS, and over WebSocket over TLS; null where there is none. */
+  readonly tlsPort: number | null;
+  readonly wssPort: number | null;
   counts(): ListenerCounts;
   /** Tells MQTT 5 clients (0x8B), closes every connection; no will is fired. Idempotent. */
   close(): Promise<void>;
@@ -85,29 +81,19 @@ export async function openListener(options: ListenerOptions, application: MqttAp
   const connections = new Set<Connection>();
   const allClosed = Promise.withResolvers<void>();
   let closing: Promise<void> | null = null;
-  const accept = (stream: Duplex, remoteAddress: string) => {
-    const connection = new Connection(stream, remoteAddress, listening, () => {
-      connections.delete(connection);
-      if (closing !== null && connections.size === 0) allClosed.resolve();
-    });
-    connections.add(connection);
-  };
-  const tcp = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 }, (socket) =>
-    accept(socket, socket.remoteAddress ?? "unknown"),
+  const servers = await openServers(
+    options,
+    limits,
+    options.log,
+    (stream, remoteAddress, certificateName) => {
+      const connection = new Connection(stream, { remoteAddress, certificateName }, listening, () => {
+        connections.delete(connection);
+        if (closing !== null && connections.size === 0) allClosed.resolve();
+      });
+      connections.add(connection);
+    },
+    (remoteAddress, reason) => application.violation({ clientId: null, remoteAddress, reason }),
   );
-  await listen(tcp, options.port, options.host);
-  // Out of file descriptors, for example: those who are connected stay served.
-  tcp.on("error", (error) => options.log.warn({ err: error }, "a connection could not be accepted"));
-  const webSockets = options.wsPort === null ? null : webSocketServer(options.host, limits.maxPacketBytes, accept);
-  if (webSockets !== null) {
-    try {
-      await listen(webSockets.http, options.wsPort!, options.host);
-    } catch (error) {
-      tcp.close();
-      throw error;
-    }
-    webSockets.http.on("error", (error) => options.log.warn({ err: error }, "a connection could not be accepted"));
-  }
   const sweep = setInterval(() => {
     const nowMs = options.now();
     for (const connection of connections) connection.sweep(nowMs);
@@ -116,21 +102,23 @@ export async function openListener(options: ListenerOptions, application: MqttAp
 
   const shutDown = async () => {
     clearInterval(sweep);
-    const servers = [closed(tcp), ...(webSockets === null ? [] : [closed(webSockets.http)])];
+    const closed = servers.close();
     sessions.forget();
     for (const connection of connections) {
       connection.end({ reason: "server shutdown", code: 0x8b, graceful: false, will: "discard" });
     }
     if (connections.size > 0) await Promise.race([allClosed.promise, delay(closeMs, undefined, { ref: false })]);
     for (const connection of connections) connection.destroy();
-    webSockets?.close();
-    await Promise.all(servers);
+    servers.destroy();
+    await closed;
   };
 
   return {
     broker: brokerOf(listening, connections),
-    port: (tcp.address() as AddressInfo).port,
-    wsPort: webSockets === null ? null : (webSockets.http.address() as AddressInfo).port,
+    port: servers.ports.mqtt,
+    wsPort: servers.ports.ws,
+    tlsPort: servers.ports.mqtts,
+    wssPort: servers.ports.wss,
     counts: () => ({
       connections: connected(connections),
       keptSessions: sessions.kept,
@@ -177,18 +165,4 @@ function connected(connections: Set<Connection>): number {
   let count = 0;
   for (const connection of connections) if (connection.identity !== null) count++;
   return count;
-}
-
-function listen(server: Server, port: number, host: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(port, host, 4_096, () => {
-      server.removeListener("error", reject);
-      resolve();
-    });
-  });
-}
-
-function closed(server: Server): Promise<void> {
-  return new Promise((resolve) => server.close(() => resolve()));
 }

@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { IncomingMessage, Server } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createWebSocketStream, WebSocketServer } from "ws";
 import { isLoopback } from "../../../core/loopback.ts";
@@ -6,19 +7,21 @@ import { isLoopback } from "../../../core/loopback.ts";
 /**
  * MQTT over WebSocket (MQTT 5.0 §6): binary frames, subprotocol `mqtt`, any path.
  * A browser names the page's origin; pages of other hosts are refused, since browsers let any page connect anywhere.
+ * Gives what ends all of it.
  */
-export function webSocketServer(
+export function serveWebSocket(
+  http: Server,
   host: string,
   maxPacketBytes: number,
-  accepted: (stream: Duplex, remoteAddress: string) => void,
-): { http: Server; close(): void } {
+  accepted: (stream: Duplex, socket: Socket) => void,
+): () => void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxPacketBytes * 2, // a frame may hold several packets
     perMessageDeflate: false,
     handleProtocols: (offered) => [...offered].find((name) => name === "mqtt" || name === "mqttv3.1") ?? false,
   });
-  const http = createServer((_request, response) => {
+  http.on("request", (_request, response) => {
     response.writeHead(426, { "content-type": "text/plain", upgrade: "websocket" });
     response.end("This port speaks MQTT over WebSocket, subprotocol mqtt.\n");
   });
@@ -37,15 +40,12 @@ export function webSocketServer(
       webSocket.on("message", (_data, isBinary) => {
         if (!isBinary) stream.destroy(); // [MQTT-6.0.0-1]
       });
-      accepted(stream, request.socket.remoteAddress ?? "unknown");
+      accepted(stream, request.socket);
     });
   });
-  return {
-    http,
-    close() {
-      for (const webSocket of sockets.clients) webSocket.terminate();
-      http.closeAllConnections();
-    },
+  return () => {
+    for (const webSocket of sockets.clients) webSocket.terminate();
+    http.closeAllConnections();
   };
 }
 

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import awsIot, { type ThingShadow } from "aws-iot-device-sdk";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { selfSigned } from "../../../ports/tls/testing.ts";
 import { type Doppel, startDoppel } from "../../harness.ts";
 import { isConnected } from "../listening.ts";
-import { selfSigned } from "./self-signed.ts";
 import { openTlsFront } from "./tls-front.ts";
 
 let doppel: Doppel;
