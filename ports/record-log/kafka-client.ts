@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs, { type Kafka, type RetryOptions } from "kafkajs"; // CommonJS: Node finds its values only as the default
 import type { Logger } from "pino";
+import { mendRequestTimers } from "./kafkajs-timers.ts";
 import { type LogTopic, logTopics } from "./port.ts";
 
 export type KafkaOptions = {
@@ -30,6 +31,7 @@ export const shortRetry: RetryOptions = {
 };
 
 export function openKafkaClient({ brokers, clientId, logger }: KafkaOptions): Kafka {
+  mendRequestTimers();
   // Anyone may write with zstd, so every reader must know it.
   kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => zstd;
   return new kafkajs.Kafka({
