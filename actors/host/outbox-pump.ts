@@ -14,8 +14,8 @@ export type OutboxPumpOptions = {
  * `relay`.
  *
  * O1 Records that were put in first are in the log first: one request at a time, and a failed one is tried again whole.
- * O2 Nobody waits for these records, so the first one waits a moment for others: a request costs what ten records do.
- *    Whoever publishes by another way, and must not come first, calls `hurry` before.
+ * O2 Nobody waits for these records, so the first one waits a moment for others, and requests keep a distance: one costs
+ *    what twenty records do. Whoever publishes by another way, and must not come first, calls `hurry` before.
  */
 export class OutboxPump {
   readonly #options: OutboxPumpOptions;
@@ -24,8 +24,10 @@ export class OutboxPump {
   /** Of all records that are here, in the queue or published: what is found in the outbox may be one of them. */
   readonly #ours = new Set<string>();
   #pumping: Promise<void> | null = null;
+  /** Runs while the first record waits for others, and after a request that came early. */
   #gathering: NodeJS.Timeout | null = null;
   #striking: Promise<void> | null = null;
+  #leaving = false;
   #closing = false;
 
   constructor(options: OutboxPumpOptions) {
@@ -43,12 +45,12 @@ export class OutboxPump {
       this.#ours.add(keyOf(record));
       this.#queue.push(record);
     }
-    if (this.#pumping === null) this.#gathering ??= setTimeout(() => this.hurry(), gatherMs);
+    if (this.#pumping === null) this.#gather(gatherMs);
   }
 
   /** O2. What is here is on its way to the log when this returns. */
   hurry(): void {
-    if (this.#gathering === null) return;
+    if (this.#gathering === null || this.#queue.length === 0) return;
     clearTimeout(this.#gathering);
     this.#gathering = null;
     if (!this.#closing) this.#pumping = this.#pump();
@@ -87,10 +89,12 @@ export class OutboxPump {
 
   /** Publishes what is there, for at most `withinMs`; the rest is another host's to find. */
   async close(withinMs: number): Promise<void> {
+    this.#leaving = true;
     this.hurry();
     const timeOut = new Promise<void>((resolve) => setTimeout(resolve, withinMs).unref());
     if (this.#pumping !== null) await Promise.race([this.#pumping, timeOut]);
     this.#closing = true;
+    if (this.#gathering !== null) clearTimeout(this.#gathering);
     while (this.#published.length > 0) {
       const before = this.#published.length;
       await this.strike();
@@ -98,10 +102,19 @@ export class OutboxPump {
     }
   }
 
+  #gather(forMs: number): void {
+    this.#gathering ??= setTimeout(() => {
+      if (this.#queue.length > 0) this.hurry();
+      else this.#gathering = null;
+    }, forMs);
+  }
+
   async #pump(): Promise<void> {
     let failures = 0;
-    while (this.#queue.length > 0 && !this.#closing) {
+    let restMs = 0;
+    while (this.#queue.length > 0 && restMs <= 0 && !this.#closing) {
       const records = this.#queue.slice(0, maxPublished);
+      const startedAtMs = performance.now();
       try {
         await this.#options.publisher.publish(records);
       } catch (error) {
@@ -114,12 +127,19 @@ export class OutboxPump {
       failures = 0;
       this.#queue.splice(0, records.length);
       this.#published.push(...records);
+      const isLarge = this.#queue.length >= largeRequest;
+      restMs = this.#leaving || isLarge ? 0 : startedAtMs + distanceMs - performance.now();
     }
     this.#pumping = null;
+    if (restMs > 0) this.#gather(restMs);
   }
 }
 
 const gatherMs = 10;
+/** From the beginning of a request to that of the next. */
+const distanceMs = 25;
+/** So many records do not wait for more. */
+const largeRequest = 1_000;
 const maxPublished = 2_000;
 const maxStruck = 5_000;
 const maxRelayed = 1_000;
