@@ -1,6 +1,7 @@
 /**
  * Runs all tests with vitest (arguments are passed on) and ends with one plain line: `N passed, N failed[, N skipped]`.
- * Fails when a test failed, when none ran, when vitest itself failed, and, where CI is set, when a test was skipped.
+ * Fails when a test failed or did not come to its end, when none ran, when vitest itself failed, and, where CI is set,
+ * when a test was skipped.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -13,13 +14,15 @@ const LIMIT_MINUTES = 30;
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "doppel-report-"));
 const report = join(folder, "report.json");
-process.exitCode = verdict(await vitest(process.argv.slice(2)), counts());
+const nothing = { passed: 0, failed: 1, skipped: 0, unfinished: [], deaths: [] };
+process.exitCode = verdict(await vitest(process.argv.slice(2)), result());
 rmSync(folder, { recursive: true, force: true });
 
 function vitest(args) {
-  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const reporters = ["--reporter=default", `--reporter=${join(root, "scripts/test-report.mjs")}`];
   const child = spawn(process.execPath, [join(root, "node_modules/vitest/vitest.mjs"), "run", ...reporters, ...args], {
     cwd: root,
+    env: { ...process.env, DOPPEL_TEST_REPORT: report },
     stdio: ["ignore", "inherit", "inherit"],
     detached: true, // a group of its own, so that no worker that is stuck in a loop outlives the run
   });
@@ -46,29 +49,30 @@ function vitest(args) {
   });
 }
 
-/** null when there is no report: vitest did not come to its end. */
-function counts() {
+/** As test-report.mjs writes it; null when there is none: vitest did not come to its end. */
+function result() {
   try {
-    const { testResults } = JSON.parse(readFileSync(report, "utf8"));
-    const tests = testResults.flatMap((file) => file.assertionResults);
-    const passed = tests.filter((test) => test.status === "passed").length;
-    const failedTests = tests.filter((test) => test.status === "failed").length;
-    // A file that could not even be loaded has no tests to fail, so it counts as one.
-    const failedFiles = testResults.filter(
-      (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
-    ).length;
-    return { passed, failed: failedTests + failedFiles, skipped: tests.length - passed - failedTests };
+    return JSON.parse(readFileSync(report, "utf8"));
   } catch {
     return null;
   }
 }
 
 function verdict(code, found) {
-  const { passed, failed, skipped } = found ?? { passed: 0, failed: 1, skipped: 0 };
+  const { passed, skipped, unfinished, deaths, ...told } = found ?? nothing;
+  // A file whose tests all passed and whose end was never told counts as one.
+  const open = unfinished.reduce((sum, { tests }) => sum + Math.max(1, tests.length), 0);
+  const failed = told.failed + open;
   const strict = process.env.CI !== undefined && !["", "0", "false"].includes(process.env.CI);
   if (found === null) console.log("vitest did not come to its end");
   else if (passed + failed === 0) console.log("no test ran");
   else if (code !== 0 && failed === 0) console.log("vitest failed outside of any test, see above");
+  for (const { how, during } of deaths)
+    console.log(`a process of vitest died by itself (${how})${during.length > 0 ? ` in ${during.join(" or ")}` : ""}`);
+  for (const { file, tests } of unfinished) {
+    console.log(`${file} did not come to its end and counts as failed`);
+    for (const test of tests) console.log(`  not finished: ${test}`);
+  }
   if (skipped > 0 && strict) console.log("a skipped test is a failure in CI");
   console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
   return code !== 0 || failed > 0 || passed === 0 || (skipped > 0 && strict) ? 1 : 0;
