@@ -11,7 +11,7 @@ import { performance } from "node:perf_hooks";
 import { parseArgs } from "node:util";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { PyarrowInstallFailed, pythonWithPyarrow } from "../../deploy/native/pyarrow.ts";
-import { columnsOf } from "../../ports/archive/columns.ts";
+import { ReadingColumns } from "../../ports/archive/columns.ts";
 import { encodeFile, rowGroupRows } from "../../ports/archive/parquet-file.ts";
 import { openFileReader } from "../../ports/archive/parquet-read.ts";
 import { openFolderStore } from "../../ports/object-store/folder.ts";
@@ -44,10 +44,10 @@ export async function benchParquet({ rows: count = 500_000, rounds = 3 } = {}): 
   try {
     const rows = rowsOfADay(count);
     let ours: WriterCost = { rowsPerCpuSecond: 0, bytesPerReading: 0 };
-    let file = encodeFile(columnsOf(rows.slice(0, 10_000)));
+    let file = encodeFile(ReadingColumns.of(rows.slice(0, 10_000)));
     for (let round = 0; round < rounds; round += 1) {
       const before = process.cpuUsage();
-      file = encodeFile(columnsOf(rows));
+      file = encodeFile(ReadingColumns.of(rows));
       const { user, system } = process.cpuUsage(before);
       ours = better(ours, {
         rowsPerCpuSecond: (count / (user + system)) * 1e6,

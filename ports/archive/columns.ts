@@ -1,123 +1,216 @@
-/** Readings as columns, which is how files hold them and how they are merged. */
+/**
+ * Readings as columns, which is how they are gathered for a file, how files hold them and how they are merged: typed arrays,
+ * and each name, tag and text once. A reading costs no object, so that hundreds of thousands can wait for their file.
+ */
 import { compareKeys } from "../object-store/key.ts";
 import type { SeriesRow } from "../time-series/port.ts";
 import { storableText } from "../time-series/storable-text.ts";
+import { Distinct } from "./distinct.ts";
 
-/** Arrays of the same length, a reading at each index. */
-export type ReadingColumns = {
-  readonly device: string[];
-  readonly metric: string[];
-  readonly tsMs: number[];
-  readonly value: (number | boolean | string)[];
-  readonly flags: (readonly string[] | null)[];
-  readonly offset: number[];
-  readonly receivedAtMs: number[];
-  readonly type: string[];
-  readonly region: string[];
-  /** JSON of an object of strings, its keys sorted. */
-  readonly tags: (string | null)[];
-};
+/** What the readings of a message have in common. */
+export type MessageOfReadings = Omit<SeriesRow, "metric" | "value" | "flags">;
 
-export function emptyColumns(): ReadingColumns {
-  return {
-    ...{ device: [], metric: [], tsMs: [], value: [], flags: [] },
-    ...{ offset: [], receivedAtMs: [], type: [], region: [], tags: [] },
-  };
-}
+/** What a value is; booleans and texts are numbers in `value`: 0 or 1, or that of the text. */
+export const valueKinds = { number: 0, boolean: 1, text: 2 } as const;
 
-export function columnsOf(rows: readonly SeriesRow[]): ReadingColumns {
-  const columns = emptyColumns();
-  const name = remembered(storableText);
-  let tags: SeriesRow["tags"] = null;
-  let tagsText: string | null = null;
-  for (const row of rows) {
-    if (row.tags !== tags) {
-      tags = row.tags; // the readings of a message share them
-      tagsText = tags === null ? null : sortedJson(tags);
+/** In columns that may be null. */
+export const none = 0xffff_ffff;
+
+type Message = Readonly<Record<"device" | "type" | "region" | "tags", number>> &
+  Pick<MessageOfReadings, "tsMs" | "offset" | "receivedAtMs">;
+
+const firstCapacity = 1_024;
+
+/** Grows; `numbersOf` columns have room for more readings than there are. */
+export class ReadingColumns implements Iterable<SeriesRow> {
+  /** In the order in which they came. */
+  readonly devices = new Distinct(storableText);
+  readonly metrics = new Distinct(storableText);
+  readonly types = new Distinct();
+  readonly regions = new Distinct();
+  readonly texts = new Distinct();
+  /** JSON of objects of strings, their keys sorted. */
+  readonly tagTexts = new Distinct();
+  /** JSON of lists of strings. */
+  readonly flagTexts = new Distinct();
+
+  device = new Uint32Array(firstCapacity);
+  metric = new Uint32Array(firstCapacity);
+  tsMs = new Float64Array(firstCapacity);
+  kind = new Uint8Array(firstCapacity);
+  value = new Float64Array(firstCapacity);
+  flags = new Uint32Array(firstCapacity);
+  offset = new Float64Array(firstCapacity);
+  receivedAtMs = new Float64Array(firstCapacity);
+  type = new Uint32Array(firstCapacity);
+  region = new Uint32Array(firstCapacity);
+  tags = new Uint32Array(firstCapacity);
+
+  #length = 0;
+  #message: Message | null = null;
+  #lastTags: SeriesRow["tags"] = null;
+  #lastTagsNumber = none;
+
+  static of(rows: Iterable<SeriesRow>): ReadingColumns {
+    if (rows instanceof ReadingColumns) return rows;
+    const columns = new ReadingColumns();
+    columns.addAll(rows);
+    return columns;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The readings that follow are of this message. */
+  begin({ device, tsMs, offset, receivedAtMs, type, region, tags }: MessageOfReadings): void {
+    if (tags !== this.#lastTags) {
+      this.#lastTags = tags;
+      this.#lastTagsNumber = tags === null ? none : this.tagTexts.number(sortedJson(tags));
     }
-    columns.device.push(name(row.device));
-    columns.metric.push(name(row.metric));
-    columns.tsMs.push(row.tsMs);
-    columns.value.push(row.value);
-    columns.flags.push(row.flags === null || row.flags.length === 0 ? null : row.flags);
-    columns.offset.push(row.offset);
-    columns.receivedAtMs.push(row.receivedAtMs);
-    columns.type.push(row.type);
-    columns.region.push(row.region);
-    columns.tags.push(tagsText);
+    this.#message = {
+      ...{ device: this.devices.number(device), tsMs, offset, receivedAtMs },
+      ...{ type: this.types.number(type), region: this.regions.number(region), tags: this.#lastTagsNumber },
+    };
   }
-  return columns;
+
+  /** Of the message that was begun. */
+  add(metric: string, value: SeriesRow["value"], flags: SeriesRow["flags"]): void {
+    const message = this.#message!;
+    const at = this.#length;
+    if (at === this.device.length) this.#grow();
+    this.device[at] = message.device;
+    this.metric[at] = this.metrics.number(metric);
+    this.tsMs[at] = message.tsMs;
+    if (typeof value === "number") {
+      this.kind[at] = valueKinds.number;
+      this.value[at] = value;
+    } else if (typeof value === "boolean") {
+      this.kind[at] = valueKinds.boolean;
+      this.value[at] = value ? 1 : 0;
+    } else {
+      this.kind[at] = valueKinds.text;
+      this.value[at] = this.texts.number(value);
+    }
+    this.flags[at] = flags === null || flags.length === 0 ? none : this.flagTexts.number(JSON.stringify(flags));
+    this.offset[at] = message.offset;
+    this.receivedAtMs[at] = message.receivedAtMs;
+    this.type[at] = message.type;
+    this.region[at] = message.region;
+    this.tags[at] = message.tags;
+    this.#length = at + 1;
+  }
+
+  addAll(rows: Iterable<SeriesRow>): void {
+    for (const row of rows) {
+      this.begin(row);
+      this.add(row.metric, row.value, row.flags);
+    }
+  }
+
+  /** @param at below `length` */
+  row(at: number): SeriesRow {
+    const [flags, tags] = [this.flags[at]!, this.tags[at]!];
+    return {
+      ...{ device: this.devices.text(this.device[at]!), metric: this.metrics.text(this.metric[at]!) },
+      ...{ tsMs: this.tsMs[at]!, value: this.#valueAt(at), offset: this.offset[at]! },
+      ...{ receivedAtMs: this.receivedAtMs[at]!, type: this.types.text(this.type[at]!) },
+      region: this.regions.text(this.region[at]!),
+      flags: flags === none ? null : (JSON.parse(this.flagTexts.text(flags)) as string[]),
+      tags: tags === none ? null : (JSON.parse(this.tagTexts.text(tags)) as Record<string, string>),
+    };
+  }
+
+  *[Symbol.iterator](): Iterator<SeriesRow> {
+    for (let at = 0; at < this.#length; at += 1) yield this.row(at);
+  }
+
+  /** A copy of those of [from, to). */
+  part(from: number, to: number): ReadingColumns {
+    const part = new ReadingColumns();
+    for (let at = from; at < to; at += 1) part.addAll([this.row(at)]);
+    return part;
+  }
+
+  #valueAt(at: number): SeriesRow["value"] {
+    const value = this.value[at]!;
+    if (this.kind[at] === valueKinds.number) return value;
+    return this.kind[at] === valueKinds.boolean ? value === 1 : this.texts.text(value);
+  }
+
+  #grow(): void {
+    const larger = <T extends Uint8Array | Uint32Array | Float64Array>(column: T): T => {
+      const grown = new (column.constructor as new (length: number) => T)(column.length * 2);
+      grown.set(column);
+      return grown;
+    };
+    this.device = larger(this.device);
+    this.metric = larger(this.metric);
+    this.tsMs = larger(this.tsMs);
+    this.kind = larger(this.kind);
+    this.value = larger(this.value);
+    this.flags = larger(this.flags);
+    this.offset = larger(this.offset);
+    this.receivedAtMs = larger(this.receivedAtMs);
+    this.type = larger(this.type);
+    this.region = larger(this.region);
+    this.tags = larger(this.tags);
+  }
 }
 
-export function append(columns: ReadingColumns, more: ReadingColumns): void {
-  for (const name of Object.keys(columns) as (keyof ReadingColumns)[]) {
-    const target = columns[name] as unknown[];
-    for (const value of more[name]) target.push(value);
-  }
-}
-
-/** Indexes by device, metric (both in the order of their UTF-8), time and offset; equal ones stay in their order. */
-export function orderOf({ device, metric, tsMs, offset }: ReadingColumns): Uint32Array {
-  const byDevice = new Map<string, Map<string, number[]>>();
-  for (let index = 0; index < device.length; index += 1) {
-    const byMetric = gotten(byDevice, device[index]!, newMap);
-    gotten(byMetric, metric[index]!, newList).push(index);
-  }
+/**
+ * Indexes by device, metric (both in the order of their UTF-8), time and offset; equal ones stay in their order.
+ *
+ * @param among of these only; all, where it is absent
+ */
+export function orderOf(readings: ReadingColumns, among: Uint32Array = every(readings.length)): Uint32Array {
+  const { device, metric, tsMs, offset } = readings;
+  const byMetric = sortedBy(among, metric, ranksOf(readings.metrics));
+  const order = sortedBy(byMetric, device, ranksOf(readings.devices));
   const difference = (a: number, b: number) => tsMs[a]! - tsMs[b]! || offset[a]! - offset[b]!;
-  const order = new Uint32Array(device.length);
-  let at = 0;
-  for (const [, byMetric] of inOrder(byDevice)) {
-    for (const [, indexes] of inOrder(byMetric)) {
-      if (indexes.some((index, place) => place > 0 && difference(indexes[place - 1]!, index) > 0)) {
-        indexes.sort(difference);
-      }
-      order.set(indexes, at);
-      at += indexes.length;
+  for (let from = 0, to = 0; from < order.length; from = to) {
+    const first = order[from]!;
+    let isSorted = true;
+    for (to = from + 1; to < order.length; to += 1) {
+      const next = order[to]!;
+      if (device[next] !== device[first] || metric[next] !== metric[first]) break;
+      if (isSorted && difference(order[to - 1]!, next) > 0) isSorted = false;
     }
+    if (!isSorted) order.subarray(from, to).sort(difference);
   }
   return order;
 }
 
-/** The readings at these indexes. */
-export function taken(columns: ReadingColumns, indexes: Uint32Array): ReadingColumns {
-  const take = <T>(values: readonly T[]): T[] => {
-    const found = new Array<T>(indexes.length);
-    for (let at = 0; at < indexes.length; at += 1) found[at] = values[indexes[at]!]!;
-    return found;
-  };
-  return {
-    device: take(columns.device),
-    metric: take(columns.metric),
-    tsMs: take(columns.tsMs),
-    value: take(columns.value),
-    flags: take(columns.flags),
-    offset: take(columns.offset),
-    receivedAtMs: take(columns.receivedAtMs),
-    type: take(columns.type),
-    region: take(columns.region),
-    tags: take(columns.tags),
-  };
+function every(length: number): Uint32Array {
+  const indexes = new Uint32Array(length);
+  for (let at = 0; at < length; at += 1) indexes[at] = at;
+  return indexes;
 }
 
-const newMap = () => new Map<string, number[]>();
-const newList = (): number[] => [];
-
-function inOrder<T>(map: ReadonlyMap<string, T>): [string, T][] {
-  return [...map].sort(([a], [b]) => compareKeys(a, b));
+/** By number: the place of its text among all of them. */
+function ranksOf(distinct: Distinct): Uint32Array {
+  const ranks = new Uint32Array(distinct.size);
+  const numbers = Array.from(ranks.keys());
+  // Most often they are ASCII, where the order of UTF-16 is the same and costs no bytes.
+  const isPlain = numbers.every((number) => !/[\ud800-\uffff]/.test(distinct.text(number)));
+  const compare = isPlain ? (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0) : compareKeys;
+  numbers.sort((a, b) => compare(distinct.text(a), distinct.text(b)));
+  for (const [rank, number] of numbers.entries()) ranks[number] = rank;
+  return ranks;
 }
 
-function gotten<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
+/** A counting sort, stable. */
+function sortedBy(indexes: Uint32Array, column: Uint32Array, ranks: Uint32Array): Uint32Array {
+  const starts = new Uint32Array(ranks.length + 1);
+  for (const index of indexes) starts[ranks[column[index]!]! + 1]! += 1;
+  for (let rank = 1; rank < starts.length; rank += 1) starts[rank]! += starts[rank - 1]!;
+  const sorted = new Uint32Array(indexes.length);
+  for (const index of indexes) {
+    const rank = ranks[column[index]!]!;
+    sorted[starts[rank]!] = index;
+    starts[rank]! += 1;
   }
-  return value;
-}
-
-function remembered(of: (text: string) => string): (text: string) => string {
-  const known = new Map<string, string>();
-  return (text) => gotten(known, text, () => of(text));
+  return sorted;
 }
 
 /** Deterministic, so that a file that is written again is the same. */

@@ -7,7 +7,7 @@
  */
 import type { ObjectStore } from "../object-store/port.ts";
 import type { Catalogue, CatalogueFile } from "./catalogue.ts";
-import { append, emptyColumns } from "./columns.ts";
+import { ReadingColumns } from "./columns.ts";
 import { dayLengthMs, mergedKey } from "./layout.ts";
 import { type EncodedFile, encodeFileInSteps } from "./parquet-file.ts";
 import type { FileReader } from "./parquet-read.ts";
@@ -81,8 +81,8 @@ async function merge(parts: Parts, dayMs: number, inputs: readonly string[], now
     await catalogue.endMerge({ dayMs, inputs }, null, nowMs); // one expired meanwhile
     return 0;
   }
-  const columns = emptyColumns();
-  for (const file of files) append(columns, await reader.columns(file!));
+  const columns = new ReadingColumns();
+  for (const file of files) await reader.gather(file!, columns);
   const encoded = await encodeFileInSteps(columns);
   const key = mergedKey(dayMs, encoded.bytes);
   await catalogue.beginMerge({ dayMs, inputs, keys: [key] });

@@ -30,7 +30,7 @@ export function openMemoryArchive(): Archive & { open(progress: Progress): void 
       if (stored !== from || (intent !== undefined && (intent.from !== from || intent.to !== to))) {
         throw new StaleProgress(`archive stands at ${stored}, not at ${from}`);
       }
-      rows.push(...added);
+      for (const row of added) rows.push(row);
       progress.set(partition, to);
       intents.delete(partition);
       return [...Map.groupBy(added, ({ tsMs }) => dayOf(tsMs))].map(([dayMs, ofDay]) => fileOf(dayMs, ofDay));

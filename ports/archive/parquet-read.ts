@@ -8,7 +8,7 @@ import { LRUCache } from "lru-cache";
 import { compareKeys } from "../object-store/key.ts";
 import type { ObjectStore } from "../object-store/port.ts";
 import type { SeriesReading } from "../time-series/port.ts";
-import { emptyColumns, type ReadingColumns } from "./columns.ts";
+import type { ReadingColumns } from "./columns.ts";
 import type { ArchivedRange } from "./port.ts";
 
 /** What has to be known of a file. */
@@ -21,8 +21,8 @@ export type StoredFile = {
 export type FileReader = {
   /** Unsorted with those of other files; sorted within. @throws ObjectMissing when it was deleted meanwhile */
   readings(file: StoredFile, range: ArchivedRange): Promise<SeriesReading[]>;
-  /** All of it. */
-  columns(file: StoredFile): Promise<ReadingColumns>;
+  /** All of it, behind what `columns` has. */
+  gather(file: StoredFile, columns: ReadingColumns): Promise<void>;
 };
 
 type Group = { readonly from: number; readonly to: number; readonly bounds: Bounds };
@@ -102,24 +102,34 @@ export function openFileReader(store: ObjectStore): FileReader {
       }
       return found;
     },
-    async columns(file) {
+    async gather(file, columns) {
       const footer = await footerOf(file);
       const of = accessors(await read(file, footer, footer.groups, [...footer.names]));
-      const columns = emptyColumns();
       for (let at = 0; at < of.length; at += 1) {
-        columns.device.push(of.text("device_id", at) ?? "");
-        columns.metric.push(of.text("metric", at) ?? "");
-        columns.tsMs.push(of.number("ts", at));
-        columns.value.push(of.value(at));
-        columns.flags.push(of.flags(at));
-        columns.offset.push(of.number("log_offset", at));
-        columns.receivedAtMs.push(of.number("received_at", at));
-        columns.type.push(of.text("type", at) ?? "default");
-        columns.region.push(of.text("region", at) ?? "");
-        columns.tags.push(of.text("tags", at));
+        const tags = of.text("tags", at);
+        columns.begin({
+          device: of.text("device_id", at) ?? "",
+          tsMs: of.number("ts", at),
+          offset: of.number("log_offset", at),
+          receivedAtMs: of.number("received_at", at),
+          type: of.text("type", at) ?? "default",
+          region: of.text("region", at) ?? "",
+          tags: tags === null ? null : tagsOf(tags),
+        });
+        columns.add(of.text("metric", at) ?? "", of.value(at), of.flags(at));
       }
-      return columns;
     },
+  };
+}
+
+/** The readings of a message have the same text, so that it is parsed once for them. */
+const tagsOf = remembered((text) => JSON.parse(text) as Record<string, string>);
+
+function remembered<T>(of: (text: string) => T): (text: string) => T {
+  let last: { readonly text: string; readonly found: T } | null = null;
+  return (text) => {
+    if (last?.text !== text) last = { text, found: of(text) };
+    return last.found;
   };
 }
 

@@ -13,14 +13,14 @@ import { withAdvisoryLock } from "../postgres/advisory-lock.ts";
 import { type Progress, type SeriesReading, type SeriesRow, StaleProgress } from "../time-series/port.ts";
 import { storableText } from "../time-series/storable-text.ts";
 import { type CatalogueFile, openCatalogue, type Series } from "./catalogue.ts";
-import { columnsOf } from "./columns.ts";
+import { ReadingColumns } from "./columns.ts";
 import { type CompactionSettings, defaultCompaction, deleteRemoved, listed, mergeSmallFiles } from "./compaction.ts";
 import { againKey, dayLengthMs, dayOf, fileKey, manifestKey } from "./layout.ts";
 import { claimPlace, manifestOf } from "./manifest.ts";
 import { mapLimited } from "./map-limited.ts";
 import { encodeFileInSteps } from "./parquet-file.ts";
 import { openFileReader } from "./parquet-read.ts";
-import type { Archive, ArchivedFile, ArchivedRange } from "./port.ts";
+import type { Archive, ArchivedFile, ArchivedRange, SomeRows } from "./port.ts";
 
 export type ParquetArchiveOptions = {
   /** Its own in the database; also its consumer's name. "archive". */
@@ -60,10 +60,10 @@ export async function openParquetArchive(
   }
 
   /** A file for each day, by `key` named. */
-  async function encoded(rows: readonly SeriesRow[], key: (dayMs: number, bytes: Uint8Array) => string) {
+  async function encoded(readings: ReadingColumns, key: (dayMs: number, bytes: Uint8Array) => string) {
     const files: { readonly bytes: Uint8Array; readonly listed: CatalogueFile }[] = [];
-    for (const [dayMs, ofDay] of Map.groupBy(rows, ({ tsMs }) => dayOf(tsMs))) {
-      const file = await encodeFileInSteps(columnsOf(ofDay));
+    for (const [dayMs, ofDay] of daysOf(readings)) {
+      const file = await encodeFileInSteps(readings, ofDay);
       files.push({ bytes: file.bytes, listed: listed(key(dayMs, file.bytes), dayMs, file) });
     }
     return files;
@@ -73,7 +73,7 @@ export async function openParquetArchive(
     await mapLimited(files, parallel, ({ bytes, listed: { key } }) => store.put(key, bytes));
   }
 
-  async function write(rows: readonly SeriesRow[], progress: Progress): Promise<readonly ArchivedFile[]> {
+  async function write(rows: SomeRows, progress: Progress): Promise<readonly ArchivedFile[]> {
     const { from, to, partition = "" } = progress;
     // Before the work; the transactions look again.
     const [stored, intent] = [await catalogue.progressIn(partition), await catalogue.openIntent(partition)];
@@ -81,7 +81,8 @@ export async function openParquetArchive(
       const wanted = intent === null ? `at ${stored}` : `${intent.from} to ${intent.to}, which was begun`;
       throw new StaleProgress(`${name} cannot take ${from} to ${to} in ${partition || "the log"}; go on ${wanted}`);
     }
-    const files = await encoded(rows, (dayMs, bytes) => fileKey(dayMs, { partition, from, to }, bytes));
+    const readings = ReadingColumns.of(rows);
+    const files = await encoded(readings, (dayMs, bytes) => fileKey(dayMs, { partition, from, to }, bytes));
     if (files.length > 0) {
       await claim();
       await catalogue.begin(
@@ -90,29 +91,25 @@ export async function openParquetArchive(
       );
       await putAll(files);
     }
-    const series = newSeries(rows);
+    const series = newSeries(readings);
     const list = files.map((file) => file.listed);
     await catalogue.commit(progress, list, series, now());
     for (const one of series) noted.set(seriesId(one), true);
     return list.map(withoutFooter);
   }
 
-  function newSeries(rows: readonly SeriesRow[]): Series[] {
-    // By name first: to make an identity for each row costs more than the rest.
-    const names = new Map<string, Set<string>>();
-    for (const { device, metric } of rows) {
-      const metrics = names.get(device);
-      if (metrics === undefined) names.set(device, new Set([metric]));
-      else metrics.add(metric);
+  function newSeries({ length, device, metric, devices, metrics }: ReadingColumns): Series[] {
+    const pairs = new Set<number>();
+    for (let at = 0; at < length; at += 1) pairs.add(device[at]! * metrics.size + metric[at]!);
+    const found: Series[] = [];
+    for (const pair of pairs) {
+      const one = {
+        device: devices.text(Math.floor(pair / metrics.size)),
+        metric: metrics.text(pair % metrics.size),
+      };
+      if (!noted.has(seriesId(one))) found.push(one);
     }
-    const found = new Map<string, Series>();
-    for (const [device, metrics] of names) {
-      for (const metric of metrics) {
-        const id = seriesId({ device, metric });
-        if (!noted.has(id)) found.set(id, { device: storableText(device), metric: storableText(metric) });
-      }
-    }
-    return [...found.values()];
+    return found;
   }
 
   async function addAgain(rows: readonly SeriesRow[]): Promise<number> {
@@ -127,11 +124,12 @@ export async function openParquetArchive(
     }
     if (missing.length === 0) return 0;
     await claim();
-    const files = await encoded(missing, againKey);
+    const readings = ReadingColumns.of(missing);
+    const files = await encoded(readings, againKey);
     await putAll(files);
     await catalogue.add(
       files.map((file) => file.listed),
-      newSeries(missing),
+      newSeries(readings),
     );
     return missing.length;
   }
@@ -140,9 +138,10 @@ export async function openParquetArchive(
     const files = await catalogue.files({ fromMs: dayMs, toMs: dayMs + dayLengthMs });
     const ids = new Set<string>();
     for (const file of files) {
-      const { device, metric, tsMs, offset } = await reader.columns(file);
-      for (const [at, name] of device.entries()) {
-        if (devices.has(name)) ids.add(rowId(name, metric[at]!, tsMs[at]!, offset[at]!));
+      const readings = new ReadingColumns();
+      await reader.gather(file, readings);
+      for (const { device, metric, tsMs, offset } of readings) {
+        if (devices.has(device)) ids.add(rowId(device, metric, tsMs, offset));
       }
     }
     return ids;
@@ -217,9 +216,26 @@ export async function openParquetArchive(
   };
 }
 
-const seriesId = ({ device, metric }: Series) => `${storableText(device)}\0${storableText(metric)}`;
+const seriesId = ({ device, metric }: Series) => `${device}\0${metric}`;
 const rowId = (device: string, metric: string, tsMs: number, offset: number) =>
   `${device}\0${metric}\0${tsMs}\0${offset}`;
+
+/** Places of each day's readings. */
+function daysOf({ length, tsMs }: ReadingColumns): Map<number, Uint32Array> {
+  const days = new Map<number, { readonly places: Uint32Array; count: number }>();
+  for (let at = 0; at < length; at += 1) {
+    const dayMs = dayOf(tsMs[at]!);
+    let day = days.get(dayMs);
+    if (day === undefined) {
+      // Most often there is one day.
+      day = { places: new Uint32Array(length - at), count: 0 };
+      days.set(dayMs, day);
+    }
+    day.places[day.count] = at;
+    day.count += 1;
+  }
+  return new Map([...days].map(([dayMs, { places, count }]) => [dayMs, places.subarray(0, count)]));
+}
 
 function inOrder(readings: SeriesReading[]): SeriesReading[] {
   return readings.sort((a, b) => a.tsMs - b.tsMs || a.offset - b.offset);

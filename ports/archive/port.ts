@@ -16,6 +16,9 @@ export type ArchivedFile = {
   readonly schemaVersion: number;
 };
 
+/** `ReadingColumns` (columns.ts) cost least; an array is as good. */
+export type SomeRows = Iterable<SeriesRow> & { readonly length: number };
+
 export type ArchivedRange = {
   readonly device: string;
   readonly metric: string;
@@ -41,7 +44,7 @@ export interface Archive {
   /** The range that the next `write` in the partition has to have; null: any that begins at the progress. */
   openIntent(partition: string): Promise<{ readonly from: number; readonly to: number } | null>;
   /** `rows`: all of the range, none of them outside of it. Gives the files that are listed for them. */
-  write(rows: readonly SeriesRow[], progress: Progress): Promise<readonly ArchivedFile[]>;
+  write(rows: SomeRows, progress: Progress): Promise<readonly ArchivedFile[]>;
   /**
    * Rows that are there already (by device, metric, tsMs and offset) stay as they are: for what comes again outside of a
    * consumer's order (replay). Only for offsets that `write` has passed.

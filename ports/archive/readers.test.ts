@@ -13,7 +13,7 @@ import { openFolderStore } from "../object-store/folder.ts";
 import { openPool } from "../postgres/pool.ts";
 import { testDatabase } from "../postgres/testing.ts";
 import type { SeriesRow } from "../time-series/port.ts";
-import { columnsOf } from "./columns.ts";
+import { ReadingColumns } from "./columns.ts";
 import { aRow, noonMs } from "./contract.ts";
 import { dayOf, fileKey } from "./layout.ts";
 import { openParquetArchive } from "./parquet.ts";
@@ -40,7 +40,7 @@ beforeAll(async () => {
   await archive.write(rows, { from: 0, to: 2 ** 40 + 1 });
   await archive.writeManifest();
   const columns = fileColumns.filter(({ name }) => name !== "flags" && name !== "region");
-  const { bytes } = encodeFile(columnsOf([old]), { columns, version: 0 });
+  const { bytes } = encodeFile(ReadingColumns.of([old]), { columns, version: 0 });
   const path = join(folder, fileKey(dayOf(old.tsMs), { partition: "old", from: 0, to: 1 }, bytes));
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, bytes);
