@@ -36,7 +36,7 @@ import { meterQuality } from "./ports/quality-stats/meter.ts";
 import { openPostgresRetainedStore } from "./ports/retained/postgres.ts";
 import { openServerTls, type ServerTls } from "./ports/tls/server.ts";
 import { openPostgresTwinStore } from "./ports/twin-store/postgres.ts";
-import { sinkProbes } from "./sinks/health.ts";
+import { circuitsOf, sinkProbes } from "./sinks/health.ts";
 import { meterSinks } from "./sinks/meter.ts";
 import { sinksSettingsOf } from "./sinks/settings.ts";
 import { type SinkStats, type Sinks, startSinks } from "./sinks/thread.ts";
@@ -177,7 +177,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     const place = archivePlace(config);
     const { close: closeHistory, ...past } = await openHistoryParts(
       pool,
-      { timeSeries: config.timeSeries, store: place === null ? null : storeSettingsOf(config, place), redisUrl: "" },
+      { timeSeries: config.timeSeries, store: place === null ? null : storeSettingsOf(config, place), redis: null },
       { fleet, log: logger },
     );
     closers.push(closeHistory);
@@ -204,6 +204,7 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
           clusterOfOne({
             ...{ host, startedAtMs, now: Date.now },
             sinks: { timeseries: past.series, fleet, quality: past.quality },
+            status: circuitsOf(bySink(({ breaker }) => breaker)),
             id: nodeId,
             address: `http://${plainHost}:${httpPort}`,
           }),

@@ -7,12 +7,14 @@ export async function clusterOfOne(about: {
   readonly host: TwinHost;
   /** Those that queries and lists hang on, by name. */
   readonly sinks: Readonly<Record<string, { progress(): Promise<number> }>>;
+  /** What else it tells of itself: trouble. */
+  readonly status?: Readonly<Record<string, string>>;
   readonly now: () => number;
   readonly startedAtMs: number;
   readonly id: string;
   readonly address: string;
 }): Promise<ClusterState> {
-  const { host, sinks, now, startedAtMs, id, address } = about;
+  const { host, sinks, status, now, startedAtMs, id, address } = about;
   const progress = await Promise.all(
     Object.entries(sinks).map(async ([name, sink]) => [name, await sink.progress()] as const),
   );
@@ -27,7 +29,7 @@ export async function clusterOfOne(about: {
         version: packageJson.version,
         seenAtMs: now(),
         alive: true,
-        status: { twins: twinsInMemory, deadlines, pending },
+        status: { twins: twinsInMemory, deadlines, pending, ...status },
       },
     ],
     twinsInMemory,

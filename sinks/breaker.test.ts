@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { Breaker, CircuitOpen, withBreaker } from "./breaker.ts";
+import { openMemoryArchive } from "../ports/archive/memory.ts";
+import { StoreAway } from "../ports/object-store/port.ts";
+import { archiveThrough, Breaker, CircuitOpen, withBreaker } from "./breaker.ts";
 import type { SinkTarget } from "./target.ts";
 
 const away = () => Promise.reject(Object.assign(new Error("gone"), { code: "ECONNRESET" }));
@@ -72,4 +74,31 @@ test("a sink's commits go through it, and its state can be seen", async () => {
   await expect(sink.commit([], { from: 0, to: 0 })).rejects.toThrow("gone");
   expect(sink.breaker?.()).toBe("open");
   await expect(sink.progressIn("iot-telemetry/1")).rejects.toBeInstanceOf(CircuitOpen);
+});
+
+test("of an archive only its files count: that its list answers says nothing of their place", async () => {
+  const { breaker, after } = broken();
+  const memory = openMemoryArchive();
+  let full = true;
+  const disk: typeof memory = {
+    ...memory,
+    async write(rows, progress) {
+      if (full && rows.length > 0) throw new StoreAway("The disk is full.");
+      return memory.write(rows, progress);
+    },
+  };
+  const archive = archiveThrough(disk, breaker);
+  const row = { device: "pump-4", metric: "temperature", tsMs: 0, value: 1, tags: null, receivedAtMs: 0, offset: 1 };
+  const rows = [{ ...row, flags: null, type: "default", region: "" }];
+  await expect(archive.write(rows, { from: 0, to: 2 })).rejects.toThrow("full");
+  expect(await archive.progressIn("")).toBe(0);
+  await expect(archive.write(rows, { from: 0, to: 2 })).rejects.toThrow("full");
+  expect(breaker.state).toBe("open");
+  await expect(archive.write(rows, { from: 0, to: 2 })).rejects.toBeInstanceOf(CircuitOpen);
+  await archive.write([], { from: 0, to: 1 });
+  expect(breaker.state).toBe("open");
+  after(1_000);
+  full = false;
+  await archive.write(rows, { from: 1, to: 2 });
+  expect(breaker.state).toBe("closed");
 });

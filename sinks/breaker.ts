@@ -7,8 +7,9 @@
  * O3 Half-open: one goes through, the others fail as before. It succeeds: closed; it fails: open.
  * O4 An error of any other kind says that the storage is there.
  */
-import { isDatabaseAway } from "../ports/postgres/errors.ts";
+import type { Archive } from "../ports/archive/port.ts";
 import { pauseAfter } from "../ports/record-log/back-off.ts";
+import { isStorageAway } from "./storage-away.ts";
 import type { SinkTarget } from "./target.ts";
 
 export type BreakerState = "closed" | "open" | "half-open";
@@ -29,7 +30,7 @@ export class Breaker {
   #trying = false;
 
   constructor(options: BreakerOptions = {}) {
-    const defaults = { failures: 3, firstMs: 1_000, maxMs: 15_000, isAway: isDatabaseAway, now: Date.now };
+    const defaults = { failures: 3, firstMs: 1_000, maxMs: 5_000, isAway: isStorageAway, now: Date.now };
     this.#options = { ...defaults, ...options };
   }
 
@@ -79,18 +80,41 @@ export class CircuitOpen extends Error {
   readonly code = "CIRCUIT_OPEN";
   readonly retry = "later";
 
+  /** Until it is tried again; 0: it is being tried. */
+  readonly leftMs: number;
+
   constructor(leftMs: number) {
-    super(`The database is away; it is tried again in ${Math.ceil(leftMs / 1_000)} s, or is being tried.`);
+    super(`The sink's storage is away; it is tried again in ${Math.ceil(leftMs / 1_000)} s, or is being tried.`);
+    this.leftMs = leftMs;
   }
 }
 
-/** The sink's questions and commits go through the breaker; its chores do not, they are few. */
+/**
+ * The sink's questions and commits go through the breaker; its chores do not, they are few. For a sink whose commits reach
+ * the storage; of one that gathers, what it gathers for does (archiveThrough).
+ */
 export function withBreaker(target: SinkTarget, breaker: Breaker): SinkTarget {
+  const { refusals } = target;
   return {
     ...target,
     progress: () => breaker.run(() => target.progress()),
     progressIn: (partition) => breaker.run(() => target.progressIn(partition)),
     commit: (items, progress) => breaker.run(() => target.commit(items, progress)),
+    ...(refusals !== undefined && { refusals: (items) => breaker.run(() => refusals(items)) }),
     breaker: () => breaker.state,
+  };
+}
+
+/**
+ * An archive whose files are stored through the breaker. All else may be answered by its list alone, and would close the
+ * circuit while the place of the files is away or full.
+ */
+export function archiveThrough(archive: Archive, breaker: Breaker): Archive {
+  return {
+    ...archive,
+    write: (rows, progress) => {
+      const write = () => archive.write(rows, progress);
+      return rows.length === 0 ? write() : breaker.run(write);
+    },
   };
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { BreakerState } from "./breaker.ts";
-import { partitionSinkProbe, sinkProbes } from "./health.ts";
+import { circuitsOf, partitionSinkProbe, sinkProbes } from "./health.ts";
 import type { PartitionSink } from "./partition-sink.ts";
 
 test("a sink that stores what it reads is well, however far behind", async () => {
@@ -12,7 +12,7 @@ test("a failed commit and a circuit that is not closed are told", async () => {
   expect(await asked("disk full", "closed")).toEqual({ ok: false, detail: "disk full" });
   expect(await asked("disk full", "open")).toEqual({
     ok: false,
-    detail: "disk full, the circuit to the database is open",
+    detail: "disk full, the circuit to its storage is open",
   });
   expect(await asked(null, "half-open")).toMatchObject({ ok: false, detail: expect.stringContaining("half-open") });
 });
@@ -26,10 +26,16 @@ test("of partitions it is told how many wait, but not why: that may name hosts",
   const probe = partitionSinkProbe({ breaker: () => "open" }, sink);
   expect(await probe.check()).toEqual({
     ok: false,
-    detail: "1 partition waits, iot-telemetry/3 among them, the circuit to the database is open; the log says why",
+    detail: "1 partition waits, iot-telemetry/3 among them, the circuit to its storage is open; the log says why",
   });
   troubles.clear();
   expect(await partitionSinkProbe({ breaker: () => "closed" }, sink).check()).toEqual({ ok: true });
+});
+
+test("in the cluster's view a circuit is told that is not closed", () => {
+  expect(circuitsOf({ timeseries: "closed", fleet: null, archive: "open", quality: "half-open" })).toEqual({
+    ...{ circuitArchive: "open", circuitQuality: "half-open" },
+  });
 });
 
 async function asked(error: string | null, breaker: BreakerState | null) {

@@ -34,8 +34,16 @@ export function partitionSinkProbe(target: Pick<SinkTarget, "breaker">, sink: Pa
   };
 }
 
+/** Those that are not closed, as a process tells of itself in the cluster's view: `circuitFleet: "open"`. */
+export function circuitsOf(breakers: Readonly<Record<string, BreakerState | null>>): Record<string, BreakerState> {
+  const told = Object.entries(breakers).flatMap(([sink, state]) =>
+    state === null || isClosed(state) ? [] : [[`circuit${sink[0]!.toUpperCase()}${sink.slice(1)}`, state] as const],
+  );
+  return Object.fromEntries(told);
+}
+
 function circuitWords(breaker: BreakerState | null): string {
-  return isClosed(breaker) ? "" : `, the circuit to the database is ${breaker}`;
+  return isClosed(breaker) ? "" : `, the circuit to its storage is ${breaker}`;
 }
 
 function isClosed(breaker: BreakerState | null): boolean {

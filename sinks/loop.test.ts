@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { StaleProgress } from "../ports/time-series/port.ts";
+import { CircuitOpen } from "./breaker.ts";
 import type { Consumer, Step } from "./consumer.ts";
 import { pauseAfter, runLoop } from "./loop.ts";
 
@@ -17,6 +18,10 @@ test("it hurries while there is more, gathers after a small step, and backs off 
     250, 500, 1_000, 15_000, 15_000,
   ]);
   expect(pauseAfter(failure(1, new StaleProgress("x")), times)).toBe(0);
+  // Not longer than the circuit is open, and not without a pause while another one tries.
+  expect([4_000, 60_000, 0].map((leftMs) => pauseAfter(failure(9, new CircuitOpen(leftMs)), times))).toEqual([
+    4_000, 15_000, 250,
+  ]);
   expect(pauseAfter(failure(2, new StaleProgress("x")), times)).toBe(500);
 });
 

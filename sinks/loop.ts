@@ -1,5 +1,6 @@
 /** Steps a consumer until it is stopped: at once while there is more, else on a signal, at the latest each `pollMs`. */
 import { StaleProgress } from "../ports/time-series/port.ts";
+import { CircuitOpen } from "./breaker.ts";
 import type { Consumer, Step } from "./consumer.ts";
 
 export type LoopTimes = {
@@ -74,7 +75,10 @@ export function runLoop(
 export function pauseAfter(step: Exclude<Step, { kind: "idle" }>, times: LoopTimes): number {
   if (step.kind === "advanced") return step.full ? 0 : times.lingerMs;
   if (isStale(step)) return 0;
-  return Math.min(times.backOffMs * 2 ** Math.min(step.times - 1, 30), times.maxBackOffMs);
+  const backOffMs = Math.min(times.backOffMs * 2 ** Math.min(step.times - 1, 30), times.maxBackOffMs);
+  // A circuit says itself when it lets somebody try.
+  if (step.error instanceof CircuitOpen) return Math.min(backOffMs, Math.max(times.backOffMs, step.error.leftMs));
+  return backOffMs;
 }
 
 /** Another writer was quicker once: read again at once. Again and again is a failure like any other. */

@@ -1,4 +1,5 @@
 /** The sinks role: Kafka's records into the tables of PostgreSQL. Wires, and decides nothing. */
+
 import packageJson from "../package.json" with { type: "json" };
 import { openRoleServer } from "../ports/http-health/server.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";
@@ -8,11 +9,14 @@ import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openPool } from "../ports/postgres/pool.ts";
 import { meterQuality } from "../ports/quality-stats/meter.ts";
 import { openRecordReader } from "../ports/record-codec/codec.ts";
+import { kafkaTrouble } from "../ports/record-log/kafka-client.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { openPostgresSinkDeadLetters } from "../ports/sink-dead-letters/postgres.ts";
 import { memberId, roleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { kafkaOf } from "../role-security.ts";
 import { openSinks } from "./distributed.ts";
+import { circuitsOf } from "./health.ts";
 import { watchLag } from "./lag.ts";
 import { meterSinks } from "./meter.ts";
 import { sinksSettingsOf } from "./settings.ts";
@@ -32,13 +36,13 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
     });
     closers.add(() => pool.end());
     const source = openKafkaSource({
-      brokers: config.kafkaBrokers,
+      ...kafkaOf(config),
       clientId: id,
       codec: openRecordReader(roleSchemas(config, pool)),
       maxRecords: config.sinkBatchRecords,
       lingerMs: config.sinkLingerMs,
       logger,
-      onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not give records"),
+      onTrouble: (error) => logger.warn({ error: kafkaTrouble(error) }, "Kafka does not give records"),
     });
     closers.add(() => source.close());
     const sinks = openSinks({
@@ -69,7 +73,10 @@ export async function runSinks({ config, logger }: RoleOptions<"sinks">): Promis
       return {
         ...{ id, startedAtMs, role: "sinks", name: config.name, version: packageJson.version },
         address: config.advertisedUrl,
-        status: { ready: sinks.ready(), ...sinks.records(), ...Object.fromEntries(lags) },
+        status: {
+          ...{ ready: sinks.ready(), ...sinks.records(), ...Object.fromEntries(lags) },
+          ...circuitsOf(sinks.breakers()),
+        },
       };
     };
     const membership = openedOnce(() => openPostgresMembership(pool));

@@ -10,10 +10,12 @@ import { openPostgresQualityStats } from "../ports/quality-stats/postgres.ts";
 import { openPostgresSinkDeadLetters } from "../ports/sink-dead-letters/postgres.ts";
 import { openTimeSeries } from "../ports/time-series/open.ts";
 import { archiveTarget } from "./archive/run.ts";
+import { archiveThrough, Breaker, withBreaker } from "./breaker.ts";
 import { clickHouseTarget } from "./clickhouse/run.ts";
 import { fleetTarget } from "./fleet/run.ts";
 import { openedWhenAsked } from "./opened-when-asked.ts";
 import { defaultQualityTimes, qualityTarget } from "./quality/run.ts";
+import { withSetAside } from "./set-aside.ts";
 import type { ArchiveSettings, SinksSettings } from "./settings.ts";
 import type { SinkTarget } from "./target.ts";
 import { timeSeriesTarget } from "./timeseries/run.ts";
@@ -43,13 +45,17 @@ export async function openTargets(
     keepAggregatesMs: { minute: settings.minuteRetentionMs, hour: settings.hourRetentionMs },
   });
   const times = { ...defaultQualityTimes, keepHoursMs: settings.qualityRetentionMs };
-  return [
-    timeSeriesTarget(series, { retention, deadLetters: await openPostgresSinkDeadLetters(pool) }),
-    fleetTarget(fleet, settings),
-    qualityTarget(stats, deviceTypes, { times, counted }),
+  const deadLetters = await openPostgresSinkDeadLetters(pool);
+  const targets = [
+    ...[
+      timeSeriesTarget(series, { retention, deadLetters }),
+      fleetTarget(fleet, settings),
+      qualityTarget(stats, deviceTypes, { times, counted }),
+      ...(settings.clickhouseUrl === "" ? [] : [clickHouse(settings)]),
+    ].map((target) => withBreaker(target, new Breaker())),
     ...(settings.archive === null ? [] : [await openArchive(pool, settings.archive, tell)]),
-    ...(settings.clickhouseUrl === "" ? [] : [clickHouse(settings)]),
   ];
+  return targets.map((target) => withSetAside(target, deadLetters));
 }
 
 async function openArchive(
@@ -66,9 +72,11 @@ async function openArchive(
     (error: Error) => tell(`the archive's lifecycle was not set: ${error.message}`),
   );
   const archive = await openParquetArchive(pool, store);
-  const target = archiveTarget(archive, settings);
+  const breaker = new Breaker();
+  const target = archiveTarget(archiveThrough(archive, breaker), settings);
   return {
     ...target,
+    breaker: () => breaker.state,
     async close() {
       await target.close?.();
       await archive.close();

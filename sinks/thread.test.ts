@@ -4,6 +4,7 @@ import { openPostgresFleetIndex } from "../ports/fleet-index/postgres.ts";
 import { deadLettered, registered, telemetry } from "../ports/fleet-index/testing.ts";
 import { openPool } from "../ports/postgres/pool.ts";
 import { testDatabase } from "../ports/postgres/testing.ts";
+import { openPostgresSinkDeadLetters } from "../ports/sink-dead-letters/postgres.ts";
 import { pointsOf } from "../ports/time-series/contract.ts";
 import { openPostgresTimeSeries } from "../ports/time-series/postgres.ts";
 import { sinksSettings } from "./testing.ts";
@@ -53,16 +54,37 @@ test("what is committed to the log is in the time series and the fleet index soo
 test("a failed commit is told as a warning and made again", async () => {
   const { url, pool, log } = await opened();
   const fleet = await openPostgresFleetIndex(pool);
-  await pool.query("alter table device_events add constraint planted check (kind <> 'deadLettered')");
+  await pool.query(`
+    create function planted() returns trigger language plpgsql as $$ begin raise exception 'planted'; end $$;
+    create trigger planted before insert on device_events for each row execute function planted();
+  `);
   await log.append([{ device: "pump-4", record: deadLettered("not-utf8") }]);
   const warnings: string[] = [];
   const sinks = await startSinks({ databaseUrl: url, ...times, onWarning: (message) => warnings.push(message) });
   onTestFinished(() => sinks.stop());
   await vi.waitFor(() => expect(warnings.join()).toContain("planted"), soon);
   await vi.waitFor(() => expect(sinks.stats().fleet?.error).toContain("planted"), soon);
-  await pool.query("alter table device_events drop constraint planted");
+  await pool.query("drop trigger planted on device_events");
   await vi.waitFor(() => expect(sinks.stats().fleet).toMatchObject({ progress: 1, error: null }), soon);
   expect(await fleet.deadLetterCounts()).toEqual({ "not-utf8": 1 });
+});
+
+test("what a table refuses for good holds up nothing: it is set aside under the sink's name", async () => {
+  const { url, pool, log } = await opened();
+  const fleet = await openPostgresFleetIndex(pool);
+  await pool.query("alter table device_events add constraint planted check (kind <> 'deadLettered')");
+  await log.append([
+    { device: "pump-4", record: deadLettered("not-utf8") },
+    { device: "pump-4", record: registered() },
+  ]);
+  const sinks = await startSinks({ databaseUrl: url, ...times });
+  onTestFinished(() => sinks.stop());
+  await vi.waitFor(() => {
+    expect(sinks.stats().fleet).toMatchObject({ progress: 2, error: null, breaker: "closed" });
+  }, soon);
+  expect(await fleet.count({})).toBe(1);
+  const letters = await (await openPostgresSinkDeadLetters(pool)).list({ limit: 9 });
+  expect(letters).toMatchObject([{ sink: "fleet", offset: 0, partition: "", device: "pump-4" }]);
 });
 
 test("sinks that outlive a restart of the database's connections go on", async () => {

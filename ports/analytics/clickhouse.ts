@@ -3,11 +3,17 @@
  * holds each reading once.
  */
 import { createHash } from "node:crypto";
-import { type ClickHouseClient, ClickHouseLogLevel, type ClickHouseSettings, createClient } from "@clickhouse/client";
+import {
+  type ClickHouseClient,
+  ClickHouseError,
+  ClickHouseLogLevel,
+  type ClickHouseSettings,
+  createClient,
+} from "@clickhouse/client";
 import { type BucketGrid, bucketStart } from "../../core/history/buckets.ts";
 import { type Resolution, resolutionMs } from "../../core/history/coverage.ts";
 import { merged, type StatsBucket } from "../../core/history/stats.ts";
-import { type SeriesRange, type SeriesRow, StaleProgress } from "../time-series/port.ts";
+import { RowsRefused, type SeriesRange, type SeriesRow, StaleProgress } from "../time-series/port.ts";
 import { storableText } from "../time-series/storable-text.ts";
 import { aggregateTable, clickHouseTables, retentionChanges } from "./clickhouse-schema.ts";
 import { type Analytics, AnalyticsAway, type AnalyticsRetention } from "./port.ts";
@@ -60,7 +66,9 @@ export async function openClickHouseAnalytics({
         format: "JSONEachRow",
         clickhouse_settings: { ...settings, precise_float_parsing: 1 } as ClickHouseSettings, // the quick way is off by a last digit
       }),
-    );
+    ).catch((error: Error) => {
+      throw isRefusal(error.cause) ? new RowsRefused(error.message, { cause: error.cause }) : error;
+    });
 
   async function stored(consumer: string): Promise<Map<string, { turn: number; offset: number }>> {
     const rows = await select<{ log_partition: string; turn: number; offset: number }>(
@@ -152,6 +160,16 @@ export async function openClickHouseAnalytics({
 
     close: () => client.close(),
   };
+}
+
+/**
+ * That the server cannot read a value, which will be the same later: CANNOT_PARSE_TEXT, _INPUT, _DATE, _DATETIME, _NUMBER,
+ * TOO_LARGE_ARRAY_SIZE, TOO_LARGE_STRING_SIZE, VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE. Not what a table says that is not ours.
+ */
+const refusalCodes = new Set(["6", "27", "38", "41", "72", "128", "131", "321"]);
+
+function isRefusal(cause: unknown): boolean {
+  return cause instanceof ClickHouseError && refusalCodes.has(cause.code);
 }
 
 async function ensureTables(client: ClickHouseClient, keep: AnalyticsRetention): Promise<void> {

@@ -22,6 +22,7 @@ export type AnalyticsRetention = {
 export interface Analytics {
   /** In a partition ("" for the embedded log); null: it has never been there. */
   progressIn(partition: string): Promise<number | null>;
+  /** Throws `RowsRefused`, and moves no progress, when a row can never be stored. */
   write(rows: readonly SeriesRow[], progress: Progress): Promise<void>;
   /** Readings, oldest first by (tsMs, offset): the newest `atMost` of the range. */
   readings(range: SeriesRange, atMost: number): Promise<SeriesReading[]>;

@@ -102,6 +102,7 @@ export interface FleetIndex {
   progress(): Promise<number>;
   /** In a partition; null: it has never been there. */
   progressIn(partition: string): Promise<number | null>;
+  /** Throws `RowsRefused`, and applies nothing, when one can never be stored. */
   apply(entries: readonly DeviceEvent[], progress: Progress): Promise<void>;
   /**
    * Writes when and where devices were last seen, of those that were silent since `beforeMs`: telemetry alone is not

@@ -2,8 +2,9 @@
  * The fleet index in plain PostgreSQL (15 or newer). Its lists are read here; batches are written by postgres-apply.ts,
  * tables made by schema.ts.
  */
-import type { Pool } from "pg";
+import type { Pool, PoolClient } from "pg";
 import type { TwinRecord } from "../../core/device/records.ts";
+import { tellingRefusal } from "../time-series/refusal.ts";
 import { ensureSchema, inTransactionAgain, moveProgress, readProgress } from "../time-series/sink-offsets.ts";
 import { storableText } from "../time-series/storable-text.ts";
 import { changesOf } from "./changes.ts";
@@ -38,12 +39,13 @@ export async function openPostgresFleetIndex(pool: Pool, clock: () => number = D
       const lastSeen = lastSeenIn.get(partition ?? "") ?? new LastSeen(lastSeenIntervalMs);
       lastSeenIn.set(partition ?? "", lastSeen);
       const applyAll = partition === undefined ? applyChanges : applyPartitionChanges;
-      await inTransactionAgain(pool, async (client) => {
+      const apply = async (client: PoolClient) => {
         // The log has what a crash takes back, progress included: no need to wait for the disk.
         await client.query("set local synchronous_commit = off");
         await moveProgress(client, consumer, progress);
         await applyAll(client, changes, (id, change) => lastSeen.due(id, change));
-      });
+      };
+      await tellingRefusal(() => inTransactionAgain(pool, apply));
       lastSeen.commit(changes.devices);
       cachedStats = null;
     },

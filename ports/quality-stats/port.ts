@@ -72,6 +72,7 @@ export interface QualityStats {
   progress(): Promise<number>;
   /** In a partition; null: it has never been there. */
   progressIn(partition: string): Promise<number | null>;
+  /** Throws `RowsRefused`, and adds nothing, when a row can never be stored. */
   add(rows: readonly QualityRow[], progress: Progress): Promise<void>;
   /** From when on there are minutes; before it there are hours only. */
   minutesFrom(): Promise<number>;

@@ -4,6 +4,7 @@
  * `maintain` puts them together later (partition ""), and makes hours of minutes.
  */
 import type { Pool, PoolClient } from "pg";
+import { tellingRefusal } from "../time-series/refusal.ts";
 import {
   ensureSchema,
   inTransaction,
@@ -63,13 +64,14 @@ export async function openPostgresQualityStats(pool: Pool): Promise<QualityStats
     progress: async () => (await readProgress(pool, consumer)) ?? 0,
     progressIn: (partition) => readProgress(pool, consumer, partition),
     async add(rows, progress) {
-      await inTransactionAgain(pool, async (client) => {
+      const add = async (client: PoolClient) => {
         // The log has what a crash takes back, progress included: no need to wait for the disk.
         await client.query("set local synchronous_commit = off");
         await moveProgress(client, consumer, progress);
         await addCounts(client, rows, progress.partition ?? "");
         await addRules(client, rows, progress.partition ?? "");
-      });
+      };
+      await tellingRefusal(() => inTransactionAgain(pool, add));
     },
     async minutesFrom() {
       const { rows } = await pool.query("select minutes_from_ms from quality_rollup");

@@ -1,34 +1,29 @@
-import { isDatabaseAway } from "../../ports/postgres/errors.ts";
 import type { SinkDeadLetters } from "../../ports/sink-dead-letters/port.ts";
 import type { SeriesRetention, TimeSeries } from "../../ports/time-series/port.ts";
-import { Breaker, withBreaker } from "../breaker.ts";
 import type { SinkTarget } from "../target.ts";
 import { readingsIn, rowsOf } from "./fold.ts";
-import { writeOrSetAside } from "./set-aside.ts";
+import { refusalsOf } from "./refusals.ts";
 
 export type TimeSeriesSinkOptions = {
   /** Asked each time, since device types may change it. */
   readonly retention: () => Promise<SeriesRetention>;
-  /** Where readings go that the storage refuses; absent: their batch waits. */
-  readonly deadLetters?: SinkDeadLetters;
+  /** What sinks have set aside is kept as long as readings are. */
+  readonly deadLetters?: Pick<SinkDeadLetters, "trim">;
   readonly refreshMs?: number;
-  readonly now?: () => number;
 };
 
 /** Telemetry from the log into the time series, whose aggregates and retention it looks after. */
 export function timeSeriesTarget(
   series: TimeSeries,
-  { retention, deadLetters, refreshMs = 30_000, now = Date.now }: TimeSeriesSinkOptions,
+  { retention, deadLetters, refreshMs = 30_000 }: TimeSeriesSinkOptions,
 ): SinkTarget {
-  const target: SinkTarget = {
+  return {
     name: "timeseries",
     topics: ["iot-telemetry"],
     progress: () => series.progress(),
     progressIn: (partition) => series.progressIn(partition),
-    commit: (items, progress) =>
-      deadLetters === undefined
-        ? series.write(rowsOf(items), progress)
-        : writeOrSetAside(series, deadLetters, rowsOf(items), progress, now),
+    commit: (items, progress) => series.write(rowsOf(items), progress),
+    refusals: (items) => refusalsOf(series, items),
     weigh: readingsIn,
     chores: [
       {
@@ -44,10 +39,4 @@ export function timeSeriesTarget(
       { name: "aggregates", everyMs: refreshMs, run: async (nowMs) => void (await series.refresh(nowMs)) },
     ],
   };
-  return withBreaker(target, new Breaker({ now, isAway: (error) => isDatabaseAway(error) || isExhausted(error) }));
-}
-
-/** SQLSTATE class 53: a full disk, too many connections, no memory. */
-function isExhausted(error: unknown): boolean {
-  return /^53...$/.test(String((error as { code?: unknown }).code));
 }
