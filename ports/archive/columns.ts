@@ -16,12 +16,9 @@ export const valueKinds = { number: 0, boolean: 1, text: 2 } as const;
 /** In columns that may be null. */
 export const none = 0xffff_ffff;
 
-type Message = Readonly<Record<"device" | "type" | "region" | "tags", number>> &
-  Pick<MessageOfReadings, "tsMs" | "offset" | "receivedAtMs">;
-
 const firstCapacity = 1_024;
 
-/** Grows; `numbersOf` columns have room for more readings than there are. */
+/** The arrays have room for more readings than the `length` that there are. What has names or texts has their numbers. */
 export class ReadingColumns implements Iterable<SeriesRow> {
   /** In the order in which they came. */
   readonly devices = new Distinct(storableText);
@@ -30,7 +27,7 @@ export class ReadingColumns implements Iterable<SeriesRow> {
   readonly regions = new Distinct();
   readonly texts = new Distinct();
   /** JSON of objects of strings, their keys sorted. */
-  readonly tagTexts = new Distinct();
+  readonly tagTexts = new Distinct((json) => sortedJson(JSON.parse(json)));
   /** JSON of lists of strings. */
   readonly flagTexts = new Distinct();
 
@@ -47,9 +44,14 @@ export class ReadingColumns implements Iterable<SeriesRow> {
   tags = new Uint32Array(firstCapacity);
 
   #length = 0;
-  #message: Message | null = null;
-  #lastTags: SeriesRow["tags"] = null;
-  #lastTagsNumber = none;
+  /** Of the message that was begun. */
+  #device = 0;
+  #tsMs = 0;
+  #offset = 0;
+  #receivedAtMs = 0;
+  #type = 0;
+  #region = 0;
+  #tags = none;
 
   static of(rows: Iterable<SeriesRow>): ReadingColumns {
     if (rows instanceof ReadingColumns) return rows;
@@ -64,24 +66,22 @@ export class ReadingColumns implements Iterable<SeriesRow> {
 
   /** The readings that follow are of this message. */
   begin({ device, tsMs, offset, receivedAtMs, type, region, tags }: MessageOfReadings): void {
-    if (tags !== this.#lastTags) {
-      this.#lastTags = tags;
-      this.#lastTagsNumber = tags === null ? none : this.tagTexts.number(sortedJson(tags));
-    }
-    this.#message = {
-      ...{ device: this.devices.number(device), tsMs, offset, receivedAtMs },
-      ...{ type: this.types.number(type), region: this.regions.number(region), tags: this.#lastTagsNumber },
-    };
+    this.#device = this.devices.number(device);
+    this.#tsMs = tsMs;
+    this.#offset = offset;
+    this.#receivedAtMs = receivedAtMs;
+    this.#type = this.types.number(type);
+    this.#region = this.regions.number(region);
+    this.#tags = tags === null ? none : this.tagTexts.number(JSON.stringify(tags));
   }
 
   /** Of the message that was begun. */
   add(metric: string, value: SeriesRow["value"], flags: SeriesRow["flags"]): void {
-    const message = this.#message!;
     const at = this.#length;
     if (at === this.device.length) this.#grow();
-    this.device[at] = message.device;
+    this.device[at] = this.#device;
     this.metric[at] = this.metrics.number(metric);
-    this.tsMs[at] = message.tsMs;
+    this.tsMs[at] = this.#tsMs;
     if (typeof value === "number") {
       this.kind[at] = valueKinds.number;
       this.value[at] = value;
@@ -93,11 +93,11 @@ export class ReadingColumns implements Iterable<SeriesRow> {
       this.value[at] = this.texts.number(value);
     }
     this.flags[at] = flags === null || flags.length === 0 ? none : this.flagTexts.number(JSON.stringify(flags));
-    this.offset[at] = message.offset;
-    this.receivedAtMs[at] = message.receivedAtMs;
-    this.type[at] = message.type;
-    this.region[at] = message.region;
-    this.tags[at] = message.tags;
+    this.offset[at] = this.#offset;
+    this.receivedAtMs[at] = this.#receivedAtMs;
+    this.type[at] = this.#type;
+    this.region[at] = this.#region;
+    this.tags[at] = this.#tags;
     this.#length = at + 1;
   }
 
@@ -123,6 +123,12 @@ export class ReadingColumns implements Iterable<SeriesRow> {
 
   *[Symbol.iterator](): Iterator<SeriesRow> {
     for (let at = 0; at < this.#length; at += 1) yield this.row(at);
+  }
+
+  /** How many have a smaller offset, where offsets grow. */
+  countBefore(offset: number): number {
+    const end = this.offset.subarray(0, this.#length).findIndex((other) => other >= offset);
+    return end < 0 ? this.#length : end;
   }
 
   /** A copy of those of [from, to). */
@@ -213,7 +219,7 @@ function sortedBy(indexes: Uint32Array, column: Uint32Array, ranks: Uint32Array)
   return sorted;
 }
 
-/** Deterministic, so that a file that is written again is the same. */
+/** Of equal tags equal, so that a file that is written again is the same. */
 function sortedJson(tags: Readonly<Record<string, string>>): string {
   const entries = Object.entries(tags).sort(([a], [b]) => compareKeys(a, b));
   return JSON.stringify(Object.fromEntries(entries));

@@ -42,22 +42,23 @@ export function texts({ rows }: Group, { numbers, distinct }: Numbers): Chunk {
 }
 
 export function textsOrNull({ rows }: Group, { numbers, distinct }: Numbers): Chunk {
-  const all = gathered(numbers, rows);
-  return textChunk(
-    all.filter((number) => number !== none),
-    distinct,
-    definedWhere(rows, (at) => all[at] !== none),
-  );
+  const levels = new Uint8Array(rows.length);
+  const found = new Uint32Array(rows.length);
+  let count = 0;
+  for (let at = 0; at < rows.length; at += 1) {
+    const number = numbers[rows[at]!]!;
+    if (number === none) continue;
+    levels[at] = 1;
+    found[count] = number;
+    count += 1;
+  }
+  return textChunk(found.subarray(0, count), distinct, { levels, count });
 }
 
 /** Of the values, those that are texts. */
-export function textValues({ readings, rows }: Group): Chunk {
-  const { kind, value, texts: distinct } = readings;
-  const isText = (at: number) => kind[rows[at]!] === valueKinds.text;
-  const defined = definedWhere(rows, isText);
-  const numbers = new Uint32Array(defined.count);
-  for (let at = 0, next = 0; at < rows.length; at += 1) if (isText(at)) numbers[next++] = value[rows[at]!]!;
-  return textChunk(numbers, distinct, defined);
+export function textValues(group: Group): Chunk {
+  const { values, ...defined } = valuesThatAre(valueKinds.text, group);
+  return textChunk(Uint32Array.from(values), group.readings.texts, defined);
 }
 
 /** Whole numbers. */
@@ -71,11 +72,9 @@ export function integers({ rows }: Group, column: Float64Array): Chunk {
 }
 
 /** Of the values, those that are numbers. */
-export function numberValues({ readings: { kind, value }, rows }: Group): Chunk {
-  const isNumber = (at: number) => kind[rows[at]!] === valueKinds.number;
-  const defined = definedWhere(rows, isNumber);
-  const values = new Float64Array(defined.count);
-  for (let at = 0, next = 0; at < rows.length; at += 1) if (isNumber(at)) values[next++] = value[rows[at]!]!;
+export function numberValues(group: Group): Chunk {
+  const { rows } = group;
+  const { values, ...defined } = valuesThatAre(valueKinds.number, group);
   const statistics = () => ({ ...boundsOf(values), null_count: BigInt(rows.length - values.length) });
   const numbered = numberedDoubles(values);
   if (numbered === null)
@@ -89,11 +88,10 @@ export function numberValues({ readings: { kind, value }, rows }: Group): Chunk 
 }
 
 /** Of the values, those that are booleans. */
-export function booleanValues({ readings: { kind, value }, rows }: Group): Chunk {
-  const isBoolean = (at: number) => kind[rows[at]!] === valueKinds.boolean;
-  const defined = definedWhere(rows, isBoolean);
-  const values = new Uint8Array(defined.count);
-  for (let at = 0, next = 0; at < rows.length; at += 1) if (isBoolean(at)) values[next++] = value[rows[at]!]!;
+export function booleanValues(group: Group): Chunk {
+  const { rows } = group;
+  const { values: found, ...defined } = valuesThatAre(valueKinds.boolean, group);
+  const values = Uint8Array.from(found);
   const bounds = values.length === 0 ? {} : { min_value: !values.includes(0), max_value: values.includes(1) };
   const statistics = () => ({ ...bounds, null_count: BigInt(rows.length - values.length) });
   const runs = new Bytes();
@@ -149,18 +147,21 @@ export function listsOrNull({ rows }: Group, { numbers, distinct }: Numbers): Ch
   };
 }
 
+/** Definition levels of a column that may be null: 1 where it is not. */
 type Defined = { readonly levels: Uint8Array; readonly count: number };
 
-/** Definition levels of a column that may be null; `at` is a place among the rows. */
-function definedWhere(rows: Uint32Array, isThere: (at: number) => boolean): Defined {
+function valuesThatAre(wanted: number, { readings: { kind, value }, rows }: Group): Defined & { values: Float64Array } {
   const levels = new Uint8Array(rows.length);
+  const values = new Float64Array(rows.length);
   let count = 0;
   for (let at = 0; at < rows.length; at += 1) {
-    if (!isThere(at)) continue;
+    const row = rows[at]!;
+    if (kind[row] !== wanted) continue;
     levels[at] = 1;
+    values[count] = value[row]!;
     count += 1;
   }
-  return { levels, count };
+  return { levels, count, values: values.subarray(0, count) };
 }
 
 function gathered(numbers: Uint32Array, rows: Uint32Array): Uint32Array {

@@ -129,3 +129,22 @@ test("of one device only its row groups are read", async () => {
   await reader.readings(file, range);
   expect(requests).toBe(1); // the footer is known
 });
+
+test("texts too long for one page, and columns with nothing in them, come back", async () => {
+  const long = (seed: number) => Array.from({ length: 300 }, (_, n) => String(Math.sin(seed * 300 + n))).join();
+  const rows = Array.from({ length: 900 }, (_, offset) =>
+    aRow({ offset, tsMs: noonMs + offset, value: offset % 3 === 0 ? long(offset) : offset % 3 === 1 ? true : "eco" }),
+  );
+  const { reader, file } = await stored(rows);
+  expect(file.bytes).toBeGreaterThan(300_000);
+  expect(await allOf(reader, file)).toEqual(rows);
+});
+
+test("negative zero, infinities and numbers that repeat come back as they were", async () => {
+  const values = [0, -0, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 1.5, Number.MAX_VALUE, 5e-324];
+  const rows = Array.from({ length: 400 }, (_, offset) =>
+    aRow({ offset, tsMs: noonMs + offset, value: values[offset % values.length]! }),
+  );
+  const { reader, file } = await stored(rows);
+  expect(await allOf(reader, file)).toEqual(rows);
+});

@@ -7,11 +7,13 @@
  * G2 A range that was begun is ended first, and exactly (A3 of the archive).
  * G3 Over all partitions at most about `maxRows` readings and one commit are held: what is more waits in the log.
  */
+import { ReadingColumns } from "../../ports/archive/columns.ts";
 import type { Archive } from "../../ports/archive/port.ts";
-import { type Progress, type SeriesRow, StaleProgress } from "../../ports/time-series/port.ts";
+import { type Progress, StaleProgress } from "../../ports/time-series/port.ts";
 import type { LogItem } from "../consumer.ts";
 import type { Chore, SinkTarget } from "../target.ts";
-import { readingsIn, rowsOf } from "../timeseries/fold.ts";
+import { readingsIn } from "../timeseries/fold.ts";
+import { gather } from "./gather.ts";
 
 export type ArchiveTargetOptions = {
   /** Readings that are held at most, over all partitions; a partition that has as many gets its file. */
@@ -24,7 +26,7 @@ export type ArchiveTargetOptions = {
 };
 
 /** What of a partition waits for its file: all rows of [from, to). */
-type Gathered = { from: number; to: number; rows: SeriesRow[]; sinceMs: number };
+type Gathered = { from: number; to: number; rows: ReadingColumns; sinceMs: number };
 
 const dayMs = 86_400_000;
 
@@ -57,16 +59,17 @@ export function archiveTarget(
     if (intent !== null && intent.to > held.to) return; // G2: the rest of it comes
     const to = intent?.to ?? held.to;
     // Offsets grow, so those of the range are at the beginning.
-    const end = to === held.to ? held.rows.length : held.rows.findIndex(({ offset }) => offset >= to);
-    const count = end < 0 ? held.rows.length : end;
+    const { rows } = held;
+    const count = to === held.to ? rows.length : rows.countBefore(to);
     try {
-      await archive.write(held.rows.slice(0, count), progressOf(partition, held.from, to));
+      const written = count === rows.length ? rows : rows.part(0, count);
+      await archive.write(written, progressOf(partition, held.from, to));
     } catch (error) {
       if (error instanceof StaleProgress) drop(partition);
       throw error;
     }
     if (to === held.to) gathered.delete(partition);
-    else gathered.set(partition, { from: to, to: held.to, rows: held.rows.slice(count), sinceMs: now() });
+    else gathered.set(partition, { from: to, to: held.to, rows: rows.part(count, rows.length), sinceMs: now() });
     if (to < held.to && intent !== null) await store(partition);
   }
 
@@ -76,7 +79,7 @@ export function archiveTarget(
     lost.add(partition);
   }
 
-  async function gather(items: readonly LogItem[], { from, to, partition = "" }: Progress): Promise<void> {
+  async function take(items: readonly LogItem[], { from, to, partition = "" }: Progress): Promise<void> {
     const held = gathered.get(partition);
     if (lost.has(partition) || (held !== undefined && held.to !== from)) {
       drop(partition);
@@ -84,8 +87,8 @@ export function archiveTarget(
     }
     // Full from before: it must be stored before more is held.
     if (held !== undefined && held.rows.length >= maxRows) await store(partition);
-    const kept = gathered.get(partition) ?? { from, to: from, rows: [], sinceMs: now() };
-    for (const row of rowsOf(items)) kept.rows.push(row);
+    const kept = gathered.get(partition) ?? { from, to: from, rows: new ReadingColumns(), sinceMs: now() };
+    gather(kept.rows, items);
     kept.to = to;
     gathered.set(partition, kept);
     if (kept.rows.length >= maxRows) await stored(partition);
@@ -155,7 +158,7 @@ export function archiveTarget(
     async commit(items, progress) {
       await makeRoom();
       const { partition = "" } = progress;
-      await inTurn(partition, () => gather(items, progress));
+      await inTurn(partition, () => take(items, progress));
     },
     storedIn: (partition) => archive.progressIn(partition),
     // What cannot be stored now comes again from the log.

@@ -19,7 +19,7 @@ export function rowsOf(items: readonly LogItem[]): SeriesRow[] {
 }
 
 /** Of the reading, and of its message as a whole. */
-function flagsOf(flags: NonNullable<TelemetryAccepted["flags"]>, metric: string): readonly string[] | null {
+export function flagsOf(flags: NonNullable<TelemetryAccepted["flags"]>, metric: string): readonly string[] | null {
   const found = [...(Object.hasOwn(flags, metric) ? flags[metric]! : []), ...(flags[""] ?? [])];
   return found.length === 0 ? null : found;
 }
