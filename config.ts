@@ -6,7 +6,16 @@ import { join } from "node:path";
 import { isLoopback } from "./core/loopback.ts";
 import { archiveOptions, archivePlace, clickhouseOptions, seriesOptions, sinkOptions } from "./history-options.ts";
 import { address, oneOf, orNothing, port, postgresUrl, text, whole, yesOrNo } from "./option-values.ts";
-import { asksForHelp, type ConfigOf, type Env, flagOf, option, optionLines, readOptions } from "./options.ts";
+import {
+  asksForHelp,
+  type ConfigOf,
+  type Env,
+  flagOf,
+  option,
+  optionLines,
+  type ReadFile,
+  readOptions,
+} from "./options.ts";
 
 export type Config = ConfigOf<typeof options>;
 
@@ -40,7 +49,9 @@ const options = {
   dataDir: option("DOPPEL_DATA_DIR", join(import.meta.dirname, ".doppel"), text, "folder of the embedded database", {
     defaultIs: ".doppel beside the code",
   }),
-  databaseUrl: option("DATABASE_URL", "", orNothing(postgresUrl), "PostgreSQL to use instead of the embedded one"),
+  databaseUrl: option("DATABASE_URL", "", orNothing(postgresUrl), "PostgreSQL to use instead of the embedded one", {
+    inFile: true,
+  }),
   requireCredentials: option("DOPPEL_REQUIRE_CREDENTIALS", "auto", oneOf("auto", "yes"), "auto: only off loopback"),
   registry: option(
     "DOPPEL_REGISTRY",
@@ -95,10 +106,10 @@ const options = {
   ),
 };
 
-/** Reads all options; every problem is told at once. */
-export function readConfig(env: Env, argv: readonly string[]): ReadConfig {
+/** Reads all options; every problem is told at once. `readFile`: of the files that hold secrets. */
+export function readConfig(env: Env, argv: readonly string[], readFile?: ReadFile): ReadConfig {
   if (asksForHelp(argv)) return { kind: "help", text: helpText() };
-  const { values, problems } = readOptions(options, env, argv);
+  const { values, problems } = readOptions(options, env, argv, readFile);
   if (values.demo === true && (values.requireCredentials === "yes" || !isLoopback(String(values.host))))
     problems.push("--demo runs without credentials, so it needs a loopback address and --require-credentials auto.");
   problems.push(...tlsProblems(values), ...samePorts(values));
@@ -133,6 +144,7 @@ function helpText(): string {
     "",
     "Runs the embedded Doppel: MQTT, API, dashboard and database in one process.",
     "Every option is also an environment variable; a flag goes before it.",
+    "A secret, or a URL with one in it, can be in a file that NAME_FILE names: DATABASE_URL_FILE.",
     "",
     ...optionLines(options),
     "",

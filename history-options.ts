@@ -69,6 +69,7 @@ export const clickhouseOptions = {
     "",
     orNothing(url("http://user:password@127.0.0.1:8123/doppel", "http", "https")),
     "ClickHouse that gets all readings too",
+    { inFile: true },
   ),
   clickhouseRetentionDays: option(
     "DOPPEL_CLICKHOUSE_RETENTION_DAYS",

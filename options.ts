@@ -21,6 +21,8 @@ export type Option<T = unknown> = {
   readonly required?: true;
   /** Has no flag, which others on the machine could read, and is never repeated in a message. */
   readonly secret?: true;
+  /** May hold a password, as URLs do: like a secret, it can be in a file that `…_FILE` names. */
+  readonly inFile?: true;
   /** The default in the words of the help, where it is not the same for everybody. */
   readonly defaultIs?: string;
 };
@@ -45,7 +47,7 @@ export function option<T>(
   standard: string,
   parse: Parse<T>,
   meaning: string,
-  more: Pick<Option, "switch" | "required" | "secret" | "defaultIs"> = {},
+  more: Pick<Option, "switch" | "required" | "secret" | "inFile" | "defaultIs"> = {},
 ): Option<T> {
   return { env, default: standard, parse, meaning, ...more };
 }
@@ -59,19 +61,48 @@ export function asksForHelp(argv: readonly string[]): boolean {
   return argv.includes("--help") || argv.includes("-h");
 }
 
-export function readOptions<Table extends OptionTable>(table: Table, env: Env, argv: readonly string[]) {
+/** Gives the text of a file, or says by an error why it cannot. */
+export type ReadFile = (path: string) => string;
+
+/** `readFile`: of the files that hold secrets. */
+export function readOptions<Table extends OptionTable>(
+  table: Table,
+  env: Env,
+  argv: readonly string[],
+  readFile: ReadFile = noFiles,
+) {
   const problems: string[] = [];
   const flags = readFlags(table, argv, problems);
   const values: Record<string, unknown> = {};
   for (const [name, each] of Object.entries(table)) {
     const flag = flags.get(name);
-    const given = flag ?? (env[each.env] || undefined);
+    const given = flag ?? fromFile(each, env, readFile, problems) ?? (env[each.env] || undefined);
     const value = each.parse(given ?? each.default);
     if (isProblem(value)) problems.push(problemOf(each, flag === undefined ? each.env : flagOf(name), given, value));
     else values[name] = value;
   }
   return { values, problems } as ReadValues<Table>;
 }
+
+/** What `…_FILE` says of a secret, without the line break at its end. */
+function fromFile({ env: name, secret, inFile }: Option, env: Env, readFile: ReadFile, problems: string[]) {
+  const path = secret || inFile ? env[`${name}_FILE`] : undefined;
+  if (!path) return undefined;
+  if (env[name]) problems.push(`${name} and ${name}_FILE are both set: set one of them.`);
+  try {
+    const text = readFile(path).replace(/\r?\n$/, "");
+    if (text !== "") return text;
+    problems.push(`${name}_FILE is "${path}", which is empty: put the secret into it.`);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    problems.push(`${name}_FILE is "${path}", which cannot be read (${code ?? message}): name a file that can.`);
+  }
+  return undefined;
+}
+
+const noFiles: ReadFile = () => {
+  throw new Error("no files are read here");
+};
 
 function problemOf(each: Option, where: string, given: string | undefined, { needs }: Problem): string {
   if (given === undefined) return `${where} is not set but needs ${needs}.`;

@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type ConfiguredRole, readRoleConfig, roleHelp, roles, roleVariables, safetyOf } from "./role-config.ts";
 
 const database = { DATABASE_URL: "postgresql://doppel:secret@127.0.0.1:5432/doppel" };
@@ -118,6 +118,84 @@ test("the secrets are known as such", () => {
     "AWS_SECRET_ACCESS_KEY",
     "DOPPEL_AUTHN_SECRET",
     "EMQX_API_SECRET",
+    "KAFKA_SASL_PASSWORD",
     "MQTT_PASSWORD",
+    "REDIS_PASSWORD",
   ]);
+});
+
+describe("secrets in files", () => {
+  const files: Record<string, string> = { "/run/db": "postgresql://me:secret@db/doppel\n", "/run/empty": "\n" };
+  const readFile = (path: string) => files[path] ?? unreadable();
+  const unreadable = (): never => {
+    throw Object.assign(new Error("no such file"), { code: "ENOENT" });
+  };
+  const read = (env: Record<string, string>) => readRoleConfig("gateways", env, [], readFile);
+
+  test("a URL with a password and a password are read from the files that …_FILE names", () => {
+    const env = { DATABASE_URL_FILE: "/run/db", MQTT_USERNAME: "doppel", MQTT_PASSWORD_FILE: "/run/pw" };
+    files["/run/pw"] = "a secret";
+    expect(read(env)).toMatchObject({
+      kind: "config",
+      config: { databaseUrl: "postgresql://me:secret@db/doppel", mqttPassword: "a secret" },
+    });
+  });
+
+  test("a file that is not there, an empty one, and both at once are problems that name the variable", () => {
+    expect(read({ ...database, MQTT_PASSWORD_FILE: "/run/none" })).toMatchObject({
+      problems: [expect.stringMatching(/^MQTT_PASSWORD_FILE is "\/run\/none", which cannot be read/)],
+    });
+    expect(read({ ...database, MQTT_PASSWORD_FILE: "/run/empty" })).toMatchObject({
+      problems: [expect.stringMatching(/^MQTT_PASSWORD_FILE is "\/run\/empty", which is empty/)],
+    });
+    expect(read({ ...database, DATABASE_URL_FILE: "/run/db" })).toMatchObject({
+      problems: ["DATABASE_URL and DATABASE_URL_FILE are both set: set one of them."],
+    });
+  });
+});
+
+describe("TLS and passwords of services", () => {
+  const refused = (env: Record<string, string>) => problemsOf("actors", { ...database, ...env });
+
+  test("what belongs together is asked for together", () => {
+    expect(refused({ KAFKA_CERT_FILE: "a.crt" })).toEqual([
+      "KAFKA_CERT_FILE and KAFKA_KEY_FILE belong together: set both, or none.",
+    ]);
+    expect(refused({ MQTT_URL: "mqtts://b:8883", MQTT_KEY_FILE: "a.key" })).toEqual([
+      "MQTT_CERT_FILE and MQTT_KEY_FILE belong together: set both, or none.",
+    ]);
+    for (const env of [
+      { KAFKA_SASL_MECHANISM: "plain" },
+      { KAFKA_SASL_MECHANISM: "scram-sha-512", KAFKA_SASL_USERNAME: "me" },
+      { KAFKA_SASL_USERNAME: "me", KAFKA_SASL_PASSWORD: "secret" },
+    ] as Record<string, string>[])
+      expect(refused(env)).toEqual([expect.stringMatching(/^KAFKA_SASL_MECHANISM is .* set all three, or none\.$/)]);
+  });
+
+  test("a mechanism that there is not is refused", () => {
+    expect(refused({ KAFKA_SASL_MECHANISM: "gssapi" })).toContain(
+      'KAFKA_SASL_MECHANISM is "gssapi" but needs one of none, plain, scram-sha-256, scram-sha-512.',
+    );
+  });
+
+  test("files for TLS where the URL has none are refused, since nothing would be encrypted", () => {
+    const env = {
+      REDIS_CA_FILE: "ca",
+      MQTT_CA_FILE: "ca",
+      SCHEMA_REGISTRY_URL: "http://r/",
+      SCHEMA_REGISTRY_CA_FILE: "ca",
+    };
+    expect(refused(env)).toEqual([
+      "MQTT_CA_FILE is of no use without TLS: MQTT_URL has to begin with mqtts://.",
+      "REDIS_CA_FILE is of no use without TLS: REDIS_URL has to begin with rediss://.",
+      "SCHEMA_REGISTRY_CA_FILE is of no use without TLS: SCHEMA_REGISTRY_URL has to begin with https://.",
+    ]);
+  });
+
+  test("a password in MQTT_URL is refused, and not repeated", () => {
+    const [problem, ...others] = refused({ MQTT_URL: "mqtt://me:secret@broker:1885" });
+    expect(problem).toMatch(/^MQTT_URL holds a password, and URLs are logged: set MQTT_USERNAME and MQTT_PASSWORD/);
+    expect([problem, others].join()).not.toContain("secret");
+    expect(others).toEqual([]);
+  });
 });

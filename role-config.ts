@@ -5,6 +5,14 @@
  * C1: a role that listens off loopback has what keeps strangers out: credentials are required, and what EMQX and the
  *     gateways say to each other is under a secret.
  */
+
+import {
+  brokerSecurityOptions,
+  kafkaSecurityOptions,
+  redisSecurityOptions,
+  registrySecurityOptions,
+  securityProblems,
+} from "./connection-options.ts";
 import { isLoopback } from "./core/loopback.ts";
 import { archiveOptions, archivePlace, clickhouseOptions, seriesOptions, sinkOptions } from "./history-options.ts";
 import { address, hostPorts, oneOf, orNothing, port, postgresUrl, text, url, whole } from "./option-values.ts";
@@ -15,6 +23,7 @@ import {
   type Option,
   option,
   optionLines,
+  type ReadFile,
   readOptions,
   secretOption,
 } from "./options.ts";
@@ -30,9 +39,13 @@ const options = {
   advertisedUrl: option("DOPPEL_ADVERTISED_URL", "", orNothing(httpUrl), "where others reach that port", {
     defaultIs: "http://, host and port",
   }),
-  databaseUrl: option("DATABASE_URL", "", postgresUrl, "PostgreSQL of the twins and of all tables", { required: true }),
+  databaseUrl: option("DATABASE_URL", "", postgresUrl, "PostgreSQL of the twins and of all tables", {
+    required: true,
+    inFile: true,
+  }),
   databaseConnections: option("DOPPEL_DATABASE_CONNECTIONS", "8", whole(1, 1_000), "connections to it at most"),
   kafkaBrokers: option("KAFKA_BROKERS", "127.0.0.1:9092", hostPorts, "Kafka brokers to begin with, by commas"),
+  ...kafkaSecurityOptions,
   kafkaPartitions: option(
     "DOPPEL_KAFKA_PARTITIONS",
     "8",
@@ -45,8 +58,13 @@ const options = {
     "",
     orNothing(url("http://127.0.0.1:8081/apis/ccompat/v7", "http", "https")),
     "schema registry with Confluent's API; none: tables of PostgreSQL. The same for all roles",
+    { inFile: true },
   ),
-  redisUrl: option("REDIS_URL", "redis://127.0.0.1:6379", url("redis://127.0.0.1:6379", "redis", "rediss"), "Redis"),
+  ...registrySecurityOptions,
+  redisUrl: option("REDIS_URL", "redis://127.0.0.1:6379", url("redis://127.0.0.1:6379", "redis", "rediss"), "Redis", {
+    inFile: true,
+  }),
+  ...redisSecurityOptions,
   mqttUrl: option(
     "MQTT_URL",
     "mqtt://127.0.0.1:1885",
@@ -55,6 +73,7 @@ const options = {
   ),
   mqttUsername: option("MQTT_USERNAME", "", orNothing(text), "user name there"),
   mqttPassword: secretOption("MQTT_PASSWORD", "password there"),
+  ...brokerSecurityOptions,
   downlinkConnections: option("DOPPEL_DOWNLINK_CONNECTIONS", "2", whole(1, 64), "connections that send to devices"),
   receiveMaximum: option(
     "DOPPEL_RECEIVE_MAXIMUM",
@@ -151,9 +170,15 @@ const options = {
 type RoleOption = keyof typeof options;
 
 const serving = ["name", "host", "httpPort", "advertisedUrl", "databaseUrl", "databaseConnections"] as const;
-const kafka = ["kafkaBrokers"] as const;
-const log = [...kafka, "schemaRegistryUrl"] as const;
-const broker = ["mqttUrl", "mqttUsername", "mqttPassword", "downlinkConnections"] as const;
+const kafka = ["kafkaBrokers", ...keysOf(kafkaSecurityOptions)] as const;
+const registry = ["schemaRegistryUrl", ...keysOf(registrySecurityOptions)] as const;
+const log = [...kafka, ...registry] as const;
+const redis = ["redisUrl", ...keysOf(redisSecurityOptions)] as const;
+const broker = [
+  ...(["mqttUrl", "mqttUsername", "mqttPassword"] as const),
+  ...keysOf(brokerSecurityOptions),
+  "downlinkConnections",
+] as const;
 const callers = ["batchMs", "batchMessages", "daprHttpPort", "callTimeoutMs"] as const;
 const emqxApi = ["emqxApiUrl", "emqxApiKey", "emqxApiSecret"] as const;
 const entry = ["requireCredentials", "registry"] as const;
@@ -179,7 +204,7 @@ const roleOptions = {
   actors: [
     ...serving,
     ...log,
-    "redisUrl",
+    ...redis,
     ...broker,
     "daprHttpPort",
     "daprGrpcPort",
@@ -219,7 +244,7 @@ const roleOptions = {
   apis: [
     ...serving,
     ...log,
-    "redisUrl",
+    ...redis,
     "timeSeries",
     ...archive,
     ...broker,
@@ -230,7 +255,7 @@ const roleOptions = {
     ...logging,
   ],
   topics: [...kafka, "kafkaPartitions", "kafkaReplication", "logRetentionDays", ...logging],
-  schemas: ["databaseUrl", "schemaRegistryUrl", ...logging],
+  schemas: ["databaseUrl", ...registry, ...logging],
 } as const satisfies Record<string, readonly RoleOption[]>;
 
 /** Where a role listens on a machine where it is alone; more of it count on from there. */
@@ -263,11 +288,12 @@ export function readRoleConfig<R extends ConfiguredRole>(
   role: R,
   env: Env,
   argv: readonly string[] = [],
+  readFile?: ReadFile,
 ): ReadRoleConfig<R> {
   const table = tableOf(role);
   if (asksForHelp(argv)) return { kind: "help", text: roleHelp(role) };
-  const { values, problems } = readOptions(table, env, argv);
-  problems.push(...guardProblems(values), ...pairProblems(values));
+  const { values, problems } = readOptions(table, env, argv, readFile);
+  problems.push(...guardProblems(values), ...pairProblems(values), ...securityProblems(values));
   if (problems.length > 0) return { kind: "problems", problems };
   return { kind: "config", config: { ...values, ...derived(role, values) } as RoleConfig<R> };
 }
@@ -285,6 +311,7 @@ export function roleHelp(role: ConfiguredRole): string {
     "",
     about[role],
     "Every option is an environment variable, and a flag that goes before it; secrets are variables alone.",
+    "A secret, or a URL with one in it, can be in a file that NAME_FILE names: DATABASE_URL_FILE.",
     "",
     ...optionLines(tableOf(role)),
     "",
@@ -309,6 +336,11 @@ export function safetyOf(config: {
   };
 }
 
+/** The compiler gives names of keys as mere strings. */
+function keysOf<T extends object>(table: T): (keyof T & string)[] {
+  return Object.keys(table) as (keyof T & string)[];
+}
+
 function tableOf(role: ConfiguredRole): Record<string, Option> {
   const names: readonly RoleOption[] = roleOptions[role];
   const table: Record<string, Option> = Object.fromEntries(names.map((name) => [name, options[name]]));
@@ -323,6 +355,7 @@ const schemasDatabase = option(
   "",
   orNothing(postgresUrl),
   "PostgreSQL with the schemas, where no registry is named",
+  { inFile: true },
 );
 
 type Values = Partial<ConfigOf<typeof options>>;

@@ -10,6 +10,7 @@ import { openPool } from "./ports/postgres/pool.ts";
 import { openConfluentSchemaRegistry } from "./ports/schema-registry/confluent.ts";
 import type { SchemaRegistry } from "./ports/schema-registry/port.ts";
 import { openPostgresSchemaRegistry, postgresSchemaRegistry } from "./ports/schema-registry/postgres.ts";
+import { brokerOf, registryOf } from "./role-security.ts";
 
 /** Names one start of a process, as its member id and as the caller of turns: never used again. */
 export function memberId(name: string, startedAtMs: number): string {
@@ -31,19 +32,12 @@ export function openRolePool(
 
 /** The caller closes it. */
 export function openRoleDownlink(
-  config: {
-    readonly mqttUrl: string;
-    readonly mqttUsername: string;
-    readonly mqttPassword: string;
-    readonly downlinkConnections: number;
-  },
+  config: Parameters<typeof brokerOf>[0] & { readonly downlinkConnections: number },
   id: string,
   logger: Logger,
 ): ReturnType<typeof openMqttDownlink> {
   return openMqttDownlink({
-    url: config.mqttUrl,
-    username: config.mqttUsername,
-    password: config.mqttPassword,
+    ...brokerOf(config),
     connections: config.downlinkConnections,
     clientIdPrefix: `doppel-${id}`,
     log: logger,
@@ -51,21 +45,17 @@ export function openRoleDownlink(
 }
 
 /** The registry that was named, else the tables of the database. For those who write: their schemas are registered in it. */
-export async function openRoleSchemas(
-  { schemaRegistryUrl }: { readonly schemaRegistryUrl: string },
-  pool: pg.Pool,
-): Promise<SchemaRegistry> {
-  return schemaRegistryUrl === ""
+export async function openRoleSchemas(config: RegistryConfig, pool: pg.Pool): Promise<SchemaRegistry> {
+  return config.schemaRegistryUrl === ""
     ? openPostgresSchemaRegistry(pool)
-    : openConfluentSchemaRegistry({ url: schemaRegistryUrl });
+    : openConfluentSchemaRegistry(registryOf(config));
 }
 
+type RegistryConfig = Parameters<typeof registryOf>[0];
+
 /** The same for those who only read: asks nothing before the first record comes. */
-export function roleSchemas(
-  { schemaRegistryUrl }: { readonly schemaRegistryUrl: string },
-  pool: pg.Pool,
-): Pick<SchemaRegistry, "schema"> {
-  return schemaRegistryUrl === ""
+export function roleSchemas(config: RegistryConfig, pool: pg.Pool): Pick<SchemaRegistry, "schema"> {
+  return config.schemaRegistryUrl === ""
     ? postgresSchemaRegistry(pool)
-    : openConfluentSchemaRegistry({ url: schemaRegistryUrl });
+    : openConfluentSchemaRegistry(registryOf(config));
 }

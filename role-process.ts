@@ -5,6 +5,7 @@
 import type { Logger } from "pino";
 import { openLogger } from "./ports/logger/pino.ts";
 import { type ReadRoleConfig, type Role, type RoleConfig, readRoleConfig } from "./role-config.ts";
+import { readSecretFile } from "./secret-files.ts";
 
 export type RunningRole = {
   readonly port: number;
@@ -22,7 +23,7 @@ export async function startRole<R extends Role>(
 ): Promise<void> {
   process.stdout.on("error", () => {});
   process.stderr.on("error", () => {});
-  const read: ReadRoleConfig<R> = readRoleConfig(role, process.env, process.argv.slice(2));
+  const read: ReadRoleConfig<R> = readRoleConfig(role, process.env, process.argv.slice(2), readSecretFile);
   if (read.kind === "help") {
     process.stdout.write(read.text);
     return;

@@ -5,6 +5,7 @@
 import { readConfig } from "./config.ts";
 import { openLogger } from "./ports/logger/pino.ts";
 import { run } from "./run.ts";
+import { readSecretFile } from "./secret-files.ts";
 import { startDemo } from "./simulator/demo.ts";
 import { startupProblem, welcome } from "./welcome.ts";
 
@@ -12,7 +13,7 @@ import { startupProblem, welcome } from "./welcome.ts";
 process.stdout.on("error", () => {});
 process.stderr.on("error", () => {});
 
-const read = readConfig(process.env, process.argv.slice(2));
+const read = readConfig(process.env, process.argv.slice(2), readSecretFile);
 if (read.kind === "help") {
   process.stdout.write(read.text);
   process.exit(0);

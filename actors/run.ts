@@ -11,12 +11,14 @@ import type { Member } from "../ports/membership/port.ts";
 import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { openRecordCodec } from "../ports/record-codec/codec.ts";
+import { kafkaTrouble } from "../ports/record-log/kafka-client.ts";
 import { openKafkaPublisher } from "../ports/record-log/kafka-publisher.ts";
 import { openRedisSoftState } from "../ports/soft-state/redis.ts";
 import { openPostgresTwinState } from "../ports/twin-state/postgres.ts";
 import { safetyOf } from "../role-config.ts";
 import { memberId, openRoleDownlink, openRolePool, openRoleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { kafkaOf, redisOf } from "../role-security.ts";
 import { openSidecarTwins } from "./device/sidecar-client.ts";
 import { decodeTurns, deviceTwin, encodeAnswer } from "./device/turns-wire.ts";
 import { openActorCallbacks } from "./host/dapr/callbacks.ts";
@@ -52,15 +54,15 @@ export async function runActors({ config, logger }: RoleOptions<"actors">): Prom
     );
     const membership = await openPostgresMembership(pool);
     const store = await openPostgresTwinState(pool, { host: id });
-    const soft = await openRedisSoftState({ url: config.redisUrl });
+    const soft = await openRedisSoftState(redisOf(config));
     closers.add(() => soft.close());
     const publisher = openKafkaPublisher({
-      brokers: config.kafkaBrokers,
+      ...kafkaOf(config),
       clientId: id,
       codec: await openRecordCodec(await openRoleSchemas(config, pool)),
       logger,
       awayAfterMs: logAwayMs,
-      onTrouble: (error) => logger.warn({ error: error.message }, "Kafka does not take records"),
+      onTrouble: (error) => logger.warn({ error: kafkaTrouble(error) }, "Kafka does not take records"),
     });
     closers.add(() => publisher.close());
     const downlink = openRoleDownlink(config, id, logger);

@@ -23,10 +23,12 @@ import { openPostgresMembership } from "../ports/membership/postgres.ts";
 import { openMetrics } from "../ports/metrics/prometheus.ts";
 import { storeSettingsOf } from "../ports/object-store/settings.ts";
 import { openRecordReader } from "../ports/record-codec/codec.ts";
+import { kafkaTrouble } from "../ports/record-log/kafka-client.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { safetyOf } from "../role-config.ts";
 import { memberId, openRoleDownlink, openRolePool, roleSchemas } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { kafkaOf, redisOf } from "../role-security.ts";
 import { openClusterView } from "./distributed-cluster.ts";
 import { openHistoryParts } from "./history/open.ts";
 import { openLiveFeed } from "./live-feed.ts";
@@ -49,10 +51,10 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     const pool = openRolePool(config, id, logger);
     closers.add(() => pool.end());
     const fleet = await openPostgresFleetIndex(pool);
-    const { timeSeries, archive, redisUrl } = config;
+    const { timeSeries, archive } = config;
     const { close: closeHistory, ...past } = await openHistoryParts(
       pool,
-      { timeSeries, store: archive === "off" ? null : storeSettingsOf(config, archive), redisUrl },
+      { timeSeries, store: archive === "off" ? null : storeSettingsOf(config, archive), redis: redisOf(config) },
       { fleet, log: logger },
     );
     closers.add(closeHistory);
@@ -76,11 +78,11 @@ export async function runApis({ config, logger }: RoleOptions<"apis">): Promise<
     const downlink = openRoleDownlink(config, id, logger);
     closers.add(() => downlink.close());
     const source = openKafkaSource({
-      brokers: config.kafkaBrokers,
+      ...kafkaOf(config),
       clientId: id,
       codec: openRecordReader(roleSchemas(config, pool)),
       logger,
-      onTrouble: (error) => logger.warn({ error: error.message }, "the log cannot be read"),
+      onTrouble: (error) => logger.warn({ error: kafkaTrouble(error) }, "the log cannot be read"),
     });
     closers.add(() => source.close());
     const feed = openLiveFeed({

@@ -13,6 +13,7 @@ import { withAdvisoryLock } from "../ports/postgres/advisory-lock.ts";
 import { safetyOf } from "../role-config.ts";
 import { memberId, openRoleDownlink, openRolePool } from "../role-parts.ts";
 import { openClosers, type RoleOptions, type RunningRole } from "../role-process.ts";
+import { brokerOf } from "../role-security.ts";
 import { emqxAuthn } from "./http/emqx-authn.ts";
 import { brokerMessages } from "./mqtt/emqx/broker-messages.ts";
 import { openIngress } from "./mqtt/emqx/ingress.ts";
@@ -50,9 +51,7 @@ export async function runGateway({ config, logger }: RoleOptions<"gateways">): P
     const metrics = openMetrics();
     const gatewayMeter = meterGateway(metrics);
     const ingress = openIngress({
-      url: config.mqttUrl,
-      username: config.mqttUsername,
-      password: config.mqttPassword,
+      ...brokerOf(config),
       // The same over restarts: where the broker keeps sessions, it has kept ours.
       clientId: `doppel-${config.name}`,
       connections: config.ingressConnections,

@@ -7,6 +7,7 @@ import { deviceIdPattern } from "../core/device/registration.ts";
 import type { CredentialKind, Credentials } from "../ports/credentials/port.ts";
 import { openPostgresCredentials } from "../ports/credentials/postgres.ts";
 import { openPool } from "../ports/postgres/pool.ts";
+import { readSecretFile } from "../secret-files.ts";
 import { openDatabase } from "./database.ts";
 
 const usage = `npm run credentials -- create device DEVICE_ID    a token: MQTT user name = device id, password = token
@@ -18,7 +19,7 @@ The secret is shown once; only its hash is kept. DOPPEL_DATA_DIR or DATABASE_URL
 `;
 
 const [verb = "", ...rest] = process.argv.slice(2);
-const read = readConfig(process.env, []);
+const read = readConfig(process.env, [], readSecretFile);
 if (read.kind !== "config") {
   process.stderr.write(read.kind === "problems" ? `${read.problems.join("\n")}\n` : usage);
   process.exit(2);

@@ -12,6 +12,8 @@ import { openRecordReader } from "../ports/record-codec/codec.ts";
 import { openKafkaSource } from "../ports/record-log/kafka-source.ts";
 import { readRoleConfig } from "../role-config.ts";
 import { roleSchemas } from "../role-parts.ts";
+import { kafkaOf } from "../role-security.ts";
+import { readSecretFile } from "../secret-files.ts";
 import { openDisplay } from "../sinks/replay/bar.ts";
 import { embeddedReplayLog, kafkaReplayLog, type ReplayLog } from "../sinks/replay/log.ts";
 import { openReplay, type ReplaySink, replaySinks } from "../sinks/replay/open.ts";
@@ -102,7 +104,7 @@ async function replay({ sink, into, anew, from, to, words, mode }: Asked): Promi
 
 /** The embedded database is started for the while if Doppel does not run. */
 async function embeddedSystem(): Promise<System> {
-  const read = readConfig(process.env, []);
+  const read = readConfig(process.env, [], readSecretFile);
   if (read.kind !== "config") return refuse(read.kind === "problems" ? read.problems.join("\n") : usage);
   const { config } = read;
   const archive =
@@ -119,7 +121,7 @@ async function embeddedSystem(): Promise<System> {
 }
 
 function distributedSystem(): System {
-  const read = readRoleConfig("sinks", process.env, []);
+  const read = readRoleConfig("sinks", process.env, [], readSecretFile);
   if (read.kind !== "config") return refuse(read.kind === "problems" ? read.problems.join("\n") : usage);
   const { config } = read;
   return {
@@ -129,7 +131,7 @@ function distributedSystem(): System {
       const tell = (error: Error) => void process.stderr.write(`Kafka: ${error.message}\n`);
       const clientId = `doppel-replay-${process.pid}-${Date.now().toString(36)}`;
       const codec = openRecordReader(roleSchemas(config, pool));
-      const source = openKafkaSource({ brokers: config.kafkaBrokers, clientId, codec, onTrouble: tell });
+      const source = openKafkaSource({ ...kafkaOf(config), clientId, codec, onTrouble: tell });
       return { log: kafkaReplayLog(source, clientId, tell), close: () => source.close() };
     },
     close: async () => {},

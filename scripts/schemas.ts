@@ -3,7 +3,6 @@
  * one, have written (BACKWARD)? `npm run schemas -- register`: the same, and then they are the newest. Run it at each
  * deployment, before anything else of the release starts. Ends with 1 when they cannot, 2 when it was called wrongly.
  */
-
 import { openPool } from "../ports/postgres/pool.ts";
 import { logSchemas, subjectOf } from "../ports/record-codec/log-schemas.ts";
 import { incompatibilities, releasedSchemas } from "../ports/record-codec/released.ts";
@@ -11,10 +10,11 @@ import { logTopics } from "../ports/record-log/port.ts";
 import type { SchemaRegistry } from "../ports/schema-registry/port.ts";
 import { readRoleConfig } from "../role-config.ts";
 import { openRoleSchemas } from "../role-parts.ts";
+import { readSecretFile } from "../secret-files.ts";
 
 const [verb, ...rest] = process.argv.slice(2);
 const asked = verb === "check" || verb === "register";
-const read = readRoleConfig("schemas", process.env, asked ? rest : ["--help"]);
+const read = readRoleConfig("schemas", process.env, asked ? rest : ["--help"], readSecretFile);
 if (read.kind === "help") {
   const help = !asked && !["--help", "-h"].includes(verb ?? "");
   (help ? process.stderr : process.stdout).write(read.text);
@@ -41,7 +41,7 @@ try {
   for (const problem of problems)
     refuse(`${problem}. It cannot read what released version ${last?.version} has written.`);
   if (problems.length === 0) say(`they read what released version ${last?.version} has written`);
-  if (problems.length === 0 && !nowhere) await atRegistry(await openRoleSchemas({ schemaRegistryUrl }, pool!));
+  if (problems.length === 0 && !nowhere) await atRegistry(await openRoleSchemas(read.config, pool!));
 } catch (error) {
   refuse((error as Error).message);
 } finally {

@@ -1,5 +1,4 @@
 /** The sinks role: Kafka's records into the tables of PostgreSQL. Wires, and decides nothing. */
-
 import packageJson from "../package.json" with { type: "json" };
 import { openRoleServer } from "../ports/http-health/server.ts";
 import { startHeartbeat } from "../ports/membership/heartbeat.ts";

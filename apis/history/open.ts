@@ -8,6 +8,7 @@ import { openStore, type StoreSettings } from "../../ports/object-store/settings
 import { openPostgresQualityStats } from "../../ports/quality-stats/postgres.ts";
 import { openMemoryQueryCache } from "../../ports/query-cache/memory.ts";
 import type { QueryCache } from "../../ports/query-cache/port.ts";
+import type { RedisAccess } from "../../ports/redis/access.ts";
 import { openPostgresResends } from "../../ports/resends/postgres.ts";
 import { openPostgresSinkDeadLetters } from "../../ports/sink-dead-letters/postgres.ts";
 import { openTimeSeries, type TimeSeriesChoice } from "../../ports/time-series/open.ts";
@@ -19,8 +20,8 @@ export type HistorySettings = {
   readonly timeSeries: TimeSeriesChoice["kind"];
   /** Of the archive and of exports; null: there are none. */
   readonly store: StoreSettings | null;
-  /** "": answers are kept in this process. */
-  readonly redisUrl: string;
+  /** Null: answers are kept in this process. */
+  readonly redis: RedisAccess | null;
 };
 
 export type OpenedHistory = Pick<
@@ -33,7 +34,7 @@ export type OpenedHistory = Pick<
 
 export async function openHistoryParts(
   pool: Pool,
-  { timeSeries, store, redisUrl }: HistorySettings,
+  { timeSeries, store, redis }: HistorySettings,
   { fleet, log }: { readonly fleet: FleetIndex; readonly log: ApiParts["log"] },
 ): Promise<OpenedHistory> {
   const closers: (() => Promise<unknown>)[] = [];
@@ -48,7 +49,7 @@ export async function openHistoryParts(
       resends: await openPostgresResends(pool),
       sinkDeadLetters: await openPostgresSinkDeadLetters(pool),
     };
-    const cache = redisUrl === "" ? openMemoryQueryCache() : await redisCache(redisUrl);
+    const cache = redis === null ? openMemoryQueryCache() : await redisCache(redis);
     closers.push(() => cache.close());
     if (store === null) {
       const history = openHistory({ series, archive: null, fleet, cache });
@@ -72,7 +73,7 @@ export async function openHistoryParts(
 }
 
 /** The client is loaded where there is a Redis. */
-async function redisCache(url: string): Promise<QueryCache> {
+async function redisCache(access: RedisAccess): Promise<QueryCache> {
   const { openRedisQueryCache } = await import("../../ports/query-cache/redis.ts");
-  return openRedisQueryCache({ url });
+  return openRedisQueryCache(access);
 }

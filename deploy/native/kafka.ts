@@ -8,12 +8,14 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { Kafka, logLevel } from "kafkajs";
 import { type KafkaInstallation, KafkaInstallFailed, kafkaInstallation, randomClusterId } from "./kafka-install.ts";
-import { type KafkaNode, kafkaProperties } from "./kafka-properties.ts";
+import { type KafkaNode, kafkaProperties, type SecureListener } from "./kafka-properties.ts";
 import { freePort, type NativeProcess, portAnswers, startProcess } from "./process.ts";
 
 export type NativeKafka = {
   /** "127.0.0.1:port" of each broker. */
   brokers: string[];
+  /** The same with TLS and SASL; empty without `secure`. */
+  secureBrokers: string[];
   /** By index as `brokers`; restart() puts the new process in the place of the old. */
   nodes: NativeProcess[];
   /** Starts the broker again on its data and port, after ending it if it still runs. */
@@ -27,6 +29,8 @@ export type KafkaOptions = {
   folder: string;
   /** Fixed by the first start on the folder. 1. */
   brokers?: 1 | 3;
+  /** From the first start on the folder on. */
+  secure?: SecureListener;
   /** Hears, in words for a person, what takes long. */
   say?: (line: string) => void;
 };
@@ -41,11 +45,12 @@ const STOP_MS = 15_000;
  * @throws KafkaInstallFailed when Java or Maven is missing
  * @throws NativeProcessFailed when a broker does not start
  */
-export async function startKafka({ folder, brokers = 1, say }: KafkaOptions): Promise<NativeKafka> {
+export async function startKafka({ folder, brokers = 1, secure, say }: KafkaOptions): Promise<NativeKafka> {
   const installation = await kafkaInstallation(say);
-  const plan = await planned(folder, brokers);
-  const start = (index: number) => startNode(folder, plan, index, installation);
+  const plan = await planned(folder, brokers, secure !== undefined);
+  const start = (index: number) => startNode(folder, plan, index, installation, secure);
   const addresses = plan.nodes.map(({ port }) => `127.0.0.1:${port}`);
+  const secureBrokers = plan.nodes.flatMap(({ securePort }) => (securePort ? [`127.0.0.1:${securePort}`] : []));
   const starts = await Promise.allSettled(plan.nodes.map((_, index) => start(index)));
   const nodes = starts.flatMap((outcome) => (outcome.status === "fulfilled" ? [outcome.value] : []));
   const stop = async () => void (await Promise.all(nodes.map((node) => node.stop(STOP_MS))));
@@ -63,11 +68,11 @@ export async function startKafka({ folder, brokers = 1, say }: KafkaOptions): Pr
     nodes[index] = await start(index);
     await untilAllServe([addresses[index] as string], 1);
   };
-  return { brokers: addresses, nodes, restart, stop };
+  return { brokers: addresses, secureBrokers, nodes, restart, stop };
 }
 
 /** Ports are kept from start to start, unless somebody has taken one meanwhile: then all are new. */
-async function planned(folder: string, count: number): Promise<Plan> {
+async function planned(folder: string, count: number, secure: boolean): Promise<Plan> {
   const file = join(folder, "cluster.json");
   const known = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Plan) : null;
   if (known !== null && known.nodes.length !== count)
@@ -78,7 +83,10 @@ async function planned(folder: string, count: number): Promise<Plan> {
   const taken = (await Promise.all(ports.map(portAnswers))).includes(true);
   if (known !== null && !taken) return known;
   const nodes: KafkaNode[] = [];
-  for (let id = 1; id <= count; id++) nodes.push({ id, port: await freePort(), controllerPort: await freePort() });
+  for (let id = 1; id <= count; id++) {
+    const ports = { port: await freePort(), controllerPort: await freePort() };
+    nodes.push({ id, ...ports, ...(secure && { securePort: await freePort() }) });
+  }
   const plan = { clusterId: known?.clusterId ?? randomClusterId(), nodes };
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, JSON.stringify(plan));
@@ -90,16 +98,19 @@ async function startNode(
   plan: Plan,
   index: number,
   { classPath, options }: KafkaInstallation,
+  secure: SecureListener | undefined,
 ): Promise<NativeProcess> {
   const node = plan.nodes[index] as KafkaNode;
   const home = join(folder, `broker-${node.id}`);
   const data = join(home, "data");
   const properties = join(home, "server.properties");
   mkdirSync(home, { recursive: true });
-  writeFileSync(properties, kafkaProperties(node, plan.nodes, data));
+  writeFileSync(properties, kafkaProperties(node, plan.nodes, data, secure), { mode: 0o600 });
   const java = (...args: string[]) => [...options, "-cp", classPath, ...args];
   if (!existsSync(join(data, "meta.properties")))
-    await format(java("-Xmx64m", "kafka.tools.StorageTool", "format", "-t", plan.clusterId, "-c", properties));
+    await format(
+      java("-Xmx64m", "kafka.tools.StorageTool", "format", "-t", plan.clusterId, "-c", properties, ...scramOf(secure)),
+    );
   return startProcess({
     name: plan.nodes.length === 1 ? "Kafka" : `Kafka broker ${node.id}`,
     command: "java",
@@ -108,6 +119,13 @@ async function startNode(
     ready: () => portAnswers(node.port),
     readyMs: READY_MS,
   });
+}
+
+/** Users of SCRAM are in the cluster's own metadata, so they are made with it. */
+function scramOf(secure: SecureListener | undefined): string[] {
+  if (secure === undefined) return [];
+  const user = `[name=${secure.username},password=${secure.password}]`;
+  return ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => ["--add-scram", `${mechanism}=${user}`]);
 }
 
 async function format(args: string[]): Promise<void> {

@@ -4,12 +4,14 @@
  * long after its caller has given it up.
  */
 import mqtt, { type MqttClient } from "mqtt";
+import type { ClientTls } from "../tls/client.ts";
 import { BrokerAway, type DownlinkMessage } from "./port.ts";
 
 export type LaneOptions = {
   readonly url: string;
   readonly username: string;
   readonly password: string;
+  readonly tls: ClientTls;
   readonly clientId: string;
   readonly timeoutMs: number;
   /** Messages that may wait for the connection, or for the broker's acknowledgements. */
@@ -81,10 +83,11 @@ export class Lane {
   }
 
   #connect(attempt: number): void {
-    const { url, username, password, clientId, random, onConnection } = this.#options;
+    const { url, username, password, tls, clientId, random, onConnection } = this.#options;
     const openedAtMs = performance.now();
     let problem: string | null = null;
     const client = mqtt.connect(url, {
+      ...tls,
       protocolVersion: 5,
       clean: true,
       clientId,

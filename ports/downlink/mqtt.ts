@@ -1,4 +1,5 @@
 import { hash53 } from "../../core/hash.ts";
+import type { ClientTls } from "../tls/client.ts";
 import { Lane } from "./lane.ts";
 import type { Downlink } from "./port.ts";
 
@@ -8,6 +9,8 @@ export type MqttDownlinkOptions = {
   /** "" for none. */
   readonly username: string;
   readonly password: string;
+  /** Of `mqtts://`. */
+  readonly tls?: ClientTls;
   readonly connections?: number;
   readonly timeoutMs?: number;
   /** Unique per process; each connection adds its number. */
@@ -39,8 +42,8 @@ export function openMqttDownlink(options: MqttDownlinkOptions): Downlink & {
       } else
         log?.warn({ broker: url, clientId, problem }, "the broker is away: what devices are sent waits for a moment");
     };
-    const { username, password } = options;
-    return new Lane({ url, username, password, clientId, timeoutMs, maxWaiting, random, onConnection });
+    const { username, password, tls = {} } = options;
+    return new Lane({ url, username, password, tls, clientId, timeoutMs, maxWaiting, random, onConnection });
   });
   return {
     ready: Promise.all(readies).then(() => {}),

@@ -1,12 +1,11 @@
 /** The cache in Redis, for several processes: a key goes by itself after a while. Redis that is away is an empty cache. */
 import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
+import { accessOf, type RedisAccess } from "../redis/access.ts";
 import { inTime } from "../redis/in-time.ts";
 import type { QueryCache } from "./port.ts";
 
-export type RedisQueryCacheOptions = {
-  /** redis://user:password@host:6379/0, or rediss:// for TLS */
-  readonly url: string;
+export type RedisQueryCacheOptions = RedisAccess & {
   /** Of every key. */
   readonly prefix?: string;
   /** How long a query waits for the cache. */
@@ -18,13 +17,14 @@ export type RedisQueryCacheOptions = {
 
 /** Never rejects, and does not wait for Redis longer than the time-out: it may come later. */
 export async function openRedisQueryCache({
-  url,
   prefix = "doppel:query:",
   timeoutMs = 100,
   ttlSeconds = 3_600,
   maxValueLength = 4_194_304,
+  ...access
 }: RedisQueryCacheOptions): Promise<QueryCache> {
-  const redis = new Redis(url, {
+  const redis = new Redis(access.url, {
+    ...accessOf(access),
     connectionName: "doppel-query-cache",
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

@@ -1,8 +1,9 @@
 /** What our Kafka producers, consumers and admins share: names, timeouts, codecs, and kafkajs's words in our log. */
 import { promisify } from "node:util";
 import { constants, zstdCompress, zstdDecompress } from "node:zlib";
-import kafkajs, { type Kafka, type RetryOptions } from "kafkajs"; // CommonJS: Node finds its values only as the default
+import kafkajs, { type Kafka, type RetryOptions, type SASLOptions } from "kafkajs"; // CommonJS: Node finds its values only as the default
 import type { Logger } from "pino";
+import type { ClientTls } from "../tls/client.ts";
 import { mendRequestTimers } from "./kafkajs-timers.ts";
 import { type LogTopic, logTopics } from "./port.ts";
 
@@ -11,9 +12,19 @@ export type KafkaOptions = {
   readonly brokers: readonly string[];
   /** Names us in the brokers' logs and quotas. */
   readonly clientId: string;
+  /** TLS is spoken. */
+  readonly tls?: ClientTls;
+  /** How we say who we are. */
+  readonly sasl?: KafkaSasl;
   /** Goes before the topics' names, for a cluster that is shared with others. */
   readonly prefix?: string;
   readonly logger?: KafkaLogger;
+};
+
+export type KafkaSasl = {
+  readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+  readonly username: string;
+  readonly password: string;
 };
 
 export type KafkaLogger = Pick<Logger, "debug">;
@@ -30,13 +41,15 @@ export const shortRetry: RetryOptions = {
   retries: 2,
 };
 
-export function openKafkaClient({ brokers, clientId, logger }: KafkaOptions): Kafka {
+export function openKafkaClient({ brokers, clientId, tls, sasl, logger }: KafkaOptions): Kafka {
   mendRequestTimers();
   // Anyone may write with zstd, so every reader must know it.
   kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD] = () => zstd;
   return new kafkajs.Kafka({
     brokers: [...brokers],
     clientId,
+    ...(tls !== undefined && { ssl: tls }),
+    ...(sasl !== undefined && { sasl: sasl as SASLOptions }),
     connectionTimeout: 3_000,
     requestTimeout: 10_000,
     retry: shortRetry,
@@ -64,6 +77,18 @@ export function kafkaCode(error: unknown): string | null {
     if ("type" in at && typeof at.type === "string") return at.type;
   }
   return null;
+}
+
+/** What is told to the operator: what it hangs on, where that is a matter of options. */
+export function kafkaTrouble(error: Error): string {
+  const chain: string[] = [];
+  for (let at: unknown = error; at instanceof Error; at = at.cause) chain.push(`${at.name} ${at.message}`);
+  const said = chain.join(" ");
+  if (/SASL/.test(said))
+    return `${error.message}. Look at KAFKA_SASL_MECHANISM, KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD.`;
+  if (/certificate|altname|SSL|TLS/i.test(said))
+    return `${error.message}. Look at KAFKA_TLS, KAFKA_CA_FILE, KAFKA_CERT_FILE and KAFKA_KEY_FILE.`;
+  return error.message;
 }
 
 /** What no repetition can cure: somebody has to change rights, names or versions. */

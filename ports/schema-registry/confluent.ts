@@ -5,11 +5,14 @@
  * The server judges what is compatible (S3). It is told per subject to do so by BACKWARD: a server's own default may be
  * NONE (Apicurio), and belongs to others too.
  */
+import { Agent, fetch as fetchWith } from "undici";
 import { BadSchema, type Compatibility, IncompatibleSchema, RegistryAway, type SchemaRegistry } from "./port.ts";
 
 export type ConfluentOptions = {
   /** Base of the API, with user and password where it wants them. */
   readonly url: string;
+  /** PEM: who signed its certificate; none: whom Node trusts. */
+  readonly ca?: string;
   /** Per request; 5,000. */
   readonly timeoutMs?: number;
 };
@@ -17,14 +20,15 @@ export type ConfluentOptions = {
 type Answer = { readonly status: number; readonly body: Readonly<Record<string, unknown>> };
 
 /** Asks nothing before it is asked. */
-export function openConfluentSchemaRegistry({ url, timeoutMs = 5_000 }: ConfluentOptions): SchemaRegistry {
+export function openConfluentSchemaRegistry({ url, ca, timeoutMs = 5_000 }: ConfluentOptions): SchemaRegistry {
   const { base, authorization } = parsed(url);
+  const send = ca === undefined ? fetch : trusting(ca);
   /** Subjects that the server judges by BACKWARD. */
   const judged = new Set<string>();
 
   async function ask(method: "GET" | "POST" | "PUT", path: string, body?: unknown): Promise<Answer> {
     try {
-      const response = await fetch(`${base}${path}`, {
+      const response = await send(`${base}${path}`, {
         method,
         headers: {
           "content-type": "application/vnd.schemaregistry.v1+json",
@@ -109,6 +113,12 @@ function notAvro({ body }: Answer, schema: string): BadSchema {
   return new BadSchema(
     `The schema registry takes this for no Avro schema: ${String(body.message ?? "")}. It begins with ${schema.slice(0, 60)}`,
   );
+}
+
+/** Node's own fetch cannot be told whom to trust. */
+function trusting(ca: string): (url: string, request: RequestInit) => Promise<Pick<Response, "status" | "text">> {
+  const dispatcher = new Agent({ connect: { ca } });
+  return (url, request) => fetchWith(url, { ...(request as Parameters<typeof fetchWith>[1]), dispatcher });
 }
 
 /** fetch takes no URL with a password in it. */

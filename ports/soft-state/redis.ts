@@ -8,12 +8,11 @@
 import { Redis } from "ioredis";
 import type { Twin } from "../../core/device/twin.ts";
 import { decodeTwin, encodeTwin } from "../../core/device/twin-codec.ts";
+import { accessOf, type RedisAccess } from "../redis/access.ts";
 import { inTime } from "../redis/in-time.ts";
 import type { SoftStateStore, SoftTwin } from "./port.ts";
 
-export type RedisSoftStateOptions = {
-  /** redis://user:password@host:6379/0, or rediss:// for TLS */
-  readonly url: string;
+export type RedisSoftStateOptions = RedisAccess & {
   /** Of every key, before the device id. */
   readonly prefix?: string;
   /** S1 */
@@ -27,12 +26,13 @@ const atOnce = 200;
 
 /** Opens the soft state. Waits for Redis no longer than the time-out: it may come later. Never rejects. */
 export async function openRedisSoftState({
-  url,
   prefix = "doppel:soft:",
   timeoutMs = 100,
   ttlSeconds = 604_800,
+  ...access
 }: RedisSoftStateOptions): Promise<SoftStateStore> {
-  const redis = new Redis(url, {
+  const redis = new Redis(access.url, {
+    ...accessOf(access),
     connectionName: "doppel-soft-state",
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,

@@ -47,13 +47,6 @@ export function readAuthorities(file: NamedFile): string {
   return pem;
 }
 
-/** A secret from a file: its text without the line break at its end. */
-export function readSecretFile(file: NamedFile): string {
-  const secret = readText(file).replace(/\r?\n$/, "");
-  if (secret === "") throw new TlsFileUnfit(file, "which is empty", "Put the secret into it.");
-  return secret;
-}
-
 function readPem(file: NamedFile): string {
   const text = readText(file);
   if (text.includes("-----BEGIN ")) return text;

@@ -8,9 +8,10 @@
  *    does not count, and those of a broker that counts badly (mosquitto 2.0) are left unread.
  * L3 An acknowledgement that comes after the end of the connection goes nowhere: the broker delivers the message again.
  */
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { generate, type IPublishPacket, type Packet } from "mqtt-packet";
+import type { ClientTls } from "../../../ports/tls/client.ts";
 import type { IncomingPublish, PublishProperties } from "../broker-port.ts";
 import { decodePacket } from "../listener/packet-decoder.ts";
 import { PacketReader } from "../listener/packet-reader.ts";
@@ -22,6 +23,8 @@ export type LinkOptions = {
   readonly url: string;
   readonly username: string;
   readonly password: string;
+  /** Of `mqtts://`. */
+  readonly tls?: ClientTls;
   readonly clientId: string;
   /** How long the broker keeps the session of a link that is gone; 0: not at all, others get its messages. */
   readonly sessionSeconds: number;
@@ -82,7 +85,7 @@ export class BrokerLink {
       (data, start, body, end) => this.#packet(data, start, body, end),
       (problem) => this.#end(new BrokerLost(`The broker sent what is no MQTT: ${problem}.`)),
     );
-    this.#socket = openSocket(options.url, () => this.#socket.write(connectPacket(options)));
+    this.#socket = openSocket(options, () => this.#socket.write(connectPacket(options)));
     this.#socket.on("data", (chunk: Buffer) => {
       this.#heardAtMs = options.now();
       this.#reader.push(chunk);
@@ -306,12 +309,14 @@ const connectTimeoutMs = 10_000;
 const lingerMs = 2_000;
 const pingreq = Buffer.from([0xc0, 0]);
 
-function openSocket(address: string, opened: () => void): Socket {
-  const { protocol, hostname, port } = new URL(address);
+function openSocket({ url, tls }: Pick<LinkOptions, "url" | "tls">, opened: () => void): Socket {
+  const { protocol, hostname, port } = new URL(url);
   const host = hostname.replace(/^\[(.*)\]$/, "$1");
   const secure = protocol === "mqtts:" || protocol === "ssl:" || protocol === "tls:";
   const to = { host, port: Number(port || (secure ? 8883 : 1883)) };
-  const socket = secure ? connectTls({ ...to, servername: host }, opened) : connectTcp(to, opened);
+  const socket = secure
+    ? connectTls({ ...tls, ...to, servername: isIP(host) ? "" : host }, opened)
+    : connectTcp(to, opened);
   return socket.setNoDelay(true);
 }
 

@@ -8,6 +8,7 @@
  * G3 No subscription matches what we publish ourselves.
  */
 import { setTimeout as delay } from "node:timers/promises";
+import type { ClientTls } from "../../../ports/tls/client.ts";
 import type { IncomingPublish, PublishOutcome } from "../broker-port.ts";
 import { BrokerLink, type LinkOptions } from "./broker-link.ts";
 
@@ -16,6 +17,8 @@ export type IngressOptions = {
   readonly url: string;
   readonly username: string;
   readonly password: string;
+  /** Of `mqtts://`. */
+  readonly tls?: ClientTls;
   /** Unique per gateway; each connection adds its number. Stable over restarts where sessions are kept. */
   readonly clientId: string;
   readonly connections?: number;
@@ -95,6 +98,7 @@ export function openIngress(options: IngressOptions): Ingress {
     url: options.url,
     username: options.username,
     password: options.password,
+    ...(options.tls && { tls: options.tls }),
     sessionSeconds,
     receiveMaximum: options.receiveMaximum ?? 1024,
     maxPacketBytes: options.maxPacketBytes ?? 1_048_576,
