@@ -15,7 +15,7 @@ import {
   type TableFormat,
 } from "./history/formats/format.ts";
 import type { TableKind } from "./history/formats/table.ts";
-import { maxPoints, maxPointsOfAll, maxSeries } from "./history/limits.ts";
+import { inTime, maxPoints, maxPointsOfAll, maxSeries } from "./history/limits.ts";
 import {
   aggregates,
   downsamplings,
@@ -29,8 +29,6 @@ import { Problem, unknownDevice } from "./problem.ts";
 import { iso, Moment, parameters, plainText, problems, wholeNumber } from "./route.ts";
 import { rangeOf } from "./telemetry.ts";
 
-/** Below the time after which a request is answered 503 anyway. */
-const queryTimeoutMs = 25_000;
 /** Streams that run at a time; each holds a few thousand readings. */
 const maxStreams = 8;
 
@@ -167,14 +165,13 @@ export function serveQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
       return (await streamed(c, query, format)) as never;
     }
     const client = c.req.raw.signal;
-    const late = AbortSignal.timeout(queryTimeoutMs);
-    const found = await history.query(query, AbortSignal.any([client, late])).catch((error: unknown) => {
+    const found = await inTime(client, (signal) => history.query(query, signal)).catch((error: unknown) => {
       if (client.aborted) return null;
-      throw late.aborted ? tooLate() : error;
+      throw error;
     });
     // Nobody reads it: a status for our own eyes, as nginx has it.
     if (found === null) return new Response(null, { status: 499 }) as never;
-    await checkKnown(query, found);
+    await checkKnown(query, found, client);
     if (format !== "json") {
       const { kind, batches } = batchesOf(found);
       return (await sent(c, format, inOrder(batches), tableOf(kind, query), new AbortController())) as never;
@@ -197,7 +194,7 @@ export function serveQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
         `One query takes ${10 * maxSeries} series; make an export (POST /v1/exports).`,
       );
     }
-    await checkKnown(query, []);
+    await checkKnown(query, [], c.req.raw.signal);
     if (streams >= maxStreams) {
       throw new Problem("too-many-requests", `${maxStreams} streams are under way. Try again when one has ended.`, {
         headers: { "retry-after": "5" },
@@ -236,7 +233,11 @@ export function serveQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
   }
 
   /** Empty is an answer only where there is such a device, and such a metric. */
-  async function checkKnown({ devices, metrics }: HistoryQuery, found: readonly HistorySeries[]): Promise<void> {
+  async function checkKnown(
+    { devices, metrics }: HistoryQuery,
+    found: readonly HistorySeries[],
+    client: AbortSignal,
+  ): Promise<void> {
     const has = (name: "device" | "metric", value: string) =>
       found.some((series) => series[name] === value && series.sources.length > 0);
     const [silent, missing] = [
@@ -246,7 +247,7 @@ export function serveQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
     if (silent.length === 0 && missing.length === 0) return;
     const known = new Set<string>();
     for (const device of missing.length === 0 ? silent : devices) {
-      const names = await history.metrics(device);
+      const names = await history.metrics(device, client);
       for (const name of names) known.add(name);
       if (names.length === 0 && (await parts.fleet.device(device)) === null) throw unknownDevice(device);
     }
@@ -259,14 +260,6 @@ export function serveQuery(app: OpenAPIHono<ApiEnv>, parts: ApiParts): void {
       `None of these devices has ever sent a metric ${JSON.stringify(unknown)}. ${detail}`,
     );
   }
-}
-
-function tooLate(): Problem {
-  const seconds = queryTimeoutMs / 1_000;
-  return new Problem(
-    "unavailable",
-    `The query took more than ${seconds} s. Ask for fewer series, a wider interval or a shorter range; or make an export.`,
-  );
 }
 
 /** As `rangeOf`, under the names that queries have for it. */

@@ -2,7 +2,7 @@
 import { createRoute, type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { SeriesRange } from "../ports/time-series/port.ts";
 import { RawPoint } from "./history/answer.ts";
-import { maxPoints } from "./history/limits.ts";
+import { inTime, maxPoints } from "./history/limits.ts";
 import type { HistorySeries } from "./history/query.ts";
 import { rawPoint } from "./history/view.ts";
 import type { ApiEnv, ApiParts } from "./parts.ts";
@@ -201,7 +201,8 @@ export async function readSeries(
   signal: AbortSignal,
 ): Promise<Kindful<z.infer<typeof Series>>> {
   const query = { devices: [device], metrics: [metric], fromMs, toMs, maxPoints, timeZone: "UTC" };
-  const [found] = await history.query({ ...query, aggregate: null, interval: null, downsample: "auto" }, signal);
+  const whole = { ...query, aggregate: null, interval: null, downsample: "auto" } as const;
+  const [found] = await inTime(signal, (both) => history.query(whole, both));
   return flatView(found!);
 }
 

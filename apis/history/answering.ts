@@ -45,7 +45,7 @@ export function openAnswering(parts: Parts): (asked: Asked) => Promise<Answer> {
     const firstMs = fromMs < coverage.rawFromMs ? ((await asked.extent())?.firstMs ?? asked.toMs) : fromMs;
     const missingMs = Math.min(asked.toMs, coverage.rawFromMs) - firstMs;
     if (missingMs > 0 && (archive === null || missingMs > maxArchiveMs)) return null;
-    if ((await series.count(rangeOf(asked), asked.maxPoints + 1)) > asked.maxPoints) return null;
+    if ((await series.count(rangeOf(asked), asked.maxPoints + 1, asked.signal)) > asked.maxPoints) return null;
     return upTo({ ...asked, fromMs: firstMs }, asked.maxPoints);
   }
 
@@ -148,7 +148,7 @@ export function openAnswering(parts: Parts): (asked: Asked) => Promise<Answer> {
     signal.throwIfAborted();
     const segments = sources.planOf(range, null, coverage);
     if (segments.length === 1 && segments[0]!.source === "raw" && atMost <= maxPoints) {
-      const some = await series.readings(range, atMost + 1); // at once: each batch is a round trip, and a search for its end
+      const some = await series.readings(range, atMost + 1, signal); // at once: each batch is a round trip, and a search for its end
       return some.length > atMost ? null : some;
     }
     const found: SeriesReading[] = [];
@@ -162,7 +162,7 @@ export function openAnswering(parts: Parts): (asked: Asked) => Promise<Answer> {
   return (asked) => {
     let extent: Promise<Extent | null> | null = null;
     const located = () => {
-      extent ??= extentOf(parts, asked, asked.coverage);
+      extent ??= extentOf(parts, asked, asked.coverage, asked.signal);
       return extent;
     };
     // To find it costs more than a grid that is wider than it had to be saves.

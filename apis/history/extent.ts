@@ -10,8 +10,9 @@ export async function extentOf(
   { series, archive }: { series: TimeSeries; archive: Archive | null },
   { device, metric, fromMs, toMs }: SeriesRange,
   coverage: Coverage,
+  signal: AbortSignal,
 ): Promise<Extent | null> {
-  const stored = await series.extent(device, metric);
+  const stored = await series.extent(device, metric, signal);
   const ends = stored === null ? [] : [{ firstMs: stored.firstMs, lastMs: withinItsHour(stored.lastMs, coverage) }];
   const olderToMs = Math.min(toMs, coverage.rawFromMs);
   const [known] = ends;

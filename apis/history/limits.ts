@@ -14,6 +14,34 @@ export const maxChosenFrom = 250_000;
 /** How much of what the time series no longer has is read as single readings where nobody asked for them. */
 export const maxArchiveMs = 2 * 86_400_000;
 
+/** Below the time after which a request is answered 503 anyway. */
+const queryTimeoutMs = 25_000;
+
+/**
+ * Asks with a signal that aborts when the client has gone or the time is over, and what is asked ends with it.
+ * @throws Problem "unavailable" when the time is over
+ */
+export async function inTime<T>(
+  client: AbortSignal,
+  ask: (signal: AbortSignal) => Promise<T>,
+  timeoutMs = queryTimeoutMs,
+): Promise<T> {
+  const late = AbortSignal.timeout(timeoutMs);
+  try {
+    return await ask(AbortSignal.any([client, late]));
+  } catch (error) {
+    throw late.aborted && !client.aborted ? tooLate(timeoutMs) : error;
+  }
+}
+
+function tooLate(timeoutMs: number): Problem {
+  return new Problem(
+    "unavailable",
+    `The query took more than ${timeoutMs / 1_000} s. ` +
+      "Ask for fewer series, a wider interval or a shorter range; or make an export.",
+  );
+}
+
 /** @throws Problem */
 export function checkSize({ devices, metrics, maxPoints: points }: HistoryQuery): void {
   const series = devices.length * metrics.length;

@@ -17,14 +17,15 @@ import { openSources } from "./sources.ts";
 
 export interface History {
   /**
-   * A series for each device and metric, in this order. Rejects with the signal's reason when it is aborted.
+   * A series for each device and metric, in this order. Rejects with the signal's reason when it is aborted; what the
+   * database was asked for it ends then, too.
    * @throws Problem "query-too-large"
    */
   query(query: HistoryQuery, signal: AbortSignal): Promise<HistorySeries[]>;
   /** All readings, or with an interval all intervals, of one series after the other; holds a part of them at a time. */
   stream(query: StreamQuery, signal: AbortSignal): AsyncIterable<HistoryBatch>;
   /** Names of all metrics that are kept of the device, wherever; sorted. */
-  metrics(device: string): Promise<string[]>;
+  metrics(device: string, signal?: AbortSignal): Promise<string[]>;
 }
 
 export type HistoryParts = {
@@ -52,12 +53,13 @@ export function openHistory({ series, archive, fleet, cache, atOnce = 6 }: Histo
   /** Reads by what is where now, and again if readings that it counted on were dropped meanwhile. */
   async function covered<T>(
     range: SeriesRange & { type: string },
+    signal: AbortSignal,
     read: (coverage: Coverage) => Promise<T>,
   ): Promise<T> {
-    let coverage = await series.coverage(range);
+    let coverage = await series.coverage(range, signal);
     for (let tried = 1; ; tried += 1) {
       const found = await read(coverage);
-      const after = await series.coverage(range);
+      const after = await series.coverage(range, signal);
       if (after.rawFromMs <= Math.max(coverage.rawFromMs, range.fromMs) || tried === tries) return found;
       coverage = after;
     }
@@ -74,7 +76,7 @@ export function openHistory({ series, archive, fleet, cache, atOnce = 6 }: Histo
       return Promise.all(
         wanted.map((one) =>
           slots(async () => {
-            const found = await covered(one, (coverage) => answer({ ...one, coverage, signal }));
+            const found = await covered(one, signal, (coverage) => answer({ ...one, coverage, signal }));
             return { device: one.device, metric: one.metric, ...found };
           }, signal),
         ),
@@ -86,9 +88,9 @@ export function openHistory({ series, archive, fleet, cache, atOnce = 6 }: Histo
         const type = await typeOf(device);
         for (const metric of metrics) {
           const range = { device, metric, fromMs, toMs };
-          const now = await series.coverage({ ...range, type });
+          const now = await series.coverage({ ...range, type }, signal);
           const coverage = { ...now, rawFromMs: now.rawFromMs + (archive === null ? 0 : streamMarginMs) };
-          const extent = await extentOf({ series, archive }, range, coverage);
+          const extent = await extentOf({ series, archive }, range, coverage, signal);
           if (extent === null) continue;
           if (interval === null) {
             const within = { ...range, fromMs: extent.firstMs, toMs: extent.lastMs + 1 };
@@ -106,8 +108,8 @@ export function openHistory({ series, archive, fleet, cache, atOnce = 6 }: Histo
       }
     },
 
-    async metrics(device) {
-      const [stored, archived] = await Promise.all([series.metrics(device), archive?.metrics(device) ?? []]);
+    async metrics(device, signal) {
+      const [stored, archived] = await Promise.all([series.metrics(device, signal), archive?.metrics(device) ?? []]);
       return [...new Set([...stored, ...archived])].sort();
     },
   };

@@ -49,8 +49,8 @@ export function openSources({ series, archive }: { series: TimeSeries; archive: 
     const { fromMs, toMs, source } = segment;
     const part = { device: range.device, metric: range.metric, fromMs, toMs };
     const grid = nestedGrid(intervals);
-    if (source === "raw") return series.buckets(part, grid);
-    if (source !== "archive") return series.aggregated(part, source, grid);
+    if (source === "raw") return series.buckets(part, grid, signal);
+    if (source !== "archive") return series.aggregated(part, source, grid, signal);
     let found: readonly StatsBucket[] = [];
     for await (const batch of segmentReadings(range, segment, signal)) {
       found = mergedBuckets([found, statistics(batch)], (tsMs) => bucketStart(tsMs, grid));
@@ -92,7 +92,7 @@ async function* storedReadings(
     signal.throwIfAborted();
     const window = { ...range, fromMs: atMs, toMs: Math.min(range.toMs, atMs + widthMs) };
     const atOnce = window.toMs - atMs === 1;
-    const found = await series.readings(window, atOnce ? Number.MAX_SAFE_INTEGER : batchSize + 1);
+    const found = await series.readings(window, atOnce ? Number.MAX_SAFE_INTEGER : batchSize + 1, signal);
     if (found.length > batchSize && !atOnce) {
       // As wide as what came of its newest end, and a little less: another round trip costs more.
       const halfMs = Math.floor((window.toMs - atMs) / 2);

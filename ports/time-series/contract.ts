@@ -266,6 +266,24 @@ export function timeSeriesContract(name: string, open: () => Promise<Opened<Time
       expect(await port.progress()).toBe(4);
     });
 
+    test("whoever has gone gets no answer", async () => {
+      const port = await opened();
+      await port.write([aRow()], { from: 0, to: 1 });
+      const gone = AbortSignal.abort("gone");
+      const grid = bucketGrid(nowMs, nowMs + 1, 1);
+      const asked = [
+        port.coverage({ ...aRange(), type: "default" }, gone),
+        port.readings(aRange(), 9, gone),
+        port.count(aRange(), 9, gone),
+        port.buckets(aRange(), grid, gone),
+        port.aggregated(aRange(), "hour", grid, gone),
+        port.extent("pump-4", "temperature", gone),
+        port.metrics("pump-4", gone),
+      ];
+      expect(await Promise.allSettled(asked)).toEqual(asked.map(() => ({ status: "rejected", reason: "gone" })));
+      expect(await port.count(aRange(), 9, new AbortController().signal)).toBe(1);
+    });
+
     test("readings written before their day had a partition stay", async () => {
       const port = await opened();
       const tsMs = nowMs + 10 * day;

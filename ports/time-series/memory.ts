@@ -98,7 +98,8 @@ export function memoryTimeSeries(typeOf: (device: string) => string = () => "def
       add(added);
       return { added: added.length };
     },
-    async coverage(range) {
+    async coverage(range, signal) {
+      signal?.throwIfAborted();
       const late = waiting.filter((row) => row.tsMs < aggregatedToMs);
       const hours = late.filter(
         isIn({ ...range, fromMs: windowStart(range.fromMs, "hour"), toMs: lastOf(range.toMs, "hour") }),
@@ -111,30 +112,38 @@ export function memoryTimeSeries(typeOf: (device: string) => string = () => "def
         version: versions.get(range.device) ?? 0,
       };
     },
-    async readings(range, atMost) {
+    async readings(range, atMost, signal) {
+      signal?.throwIfAborted();
       const newest = atMost === 0 ? [] : found(range).slice(-atMost);
       return newest.map(({ tsMs, offset, value, flags }) => ({ tsMs, offset, value, flags }));
     },
-    count: async (range, atMost) => Math.min(atMost, found(range).length),
-    async buckets(range, grid) {
+    async count(range, atMost, signal) {
+      signal?.throwIfAborted();
+      return Math.min(atMost, found(range).length);
+    },
+    async buckets(range, grid, signal) {
+      signal?.throwIfAborted();
       const numbers = found(range).filter((row) => typeof row.value !== "string");
       return inBuckets(
         numbers.map((row) => ({ ...statsOf(Number(row.value), row.flags !== null), tsMs: row.tsMs })),
         grid,
       );
     },
-    async aggregated(range, resolution, grid) {
+    async aggregated(range, resolution, grid, signal) {
+      signal?.throwIfAborted();
       const parts = [...aggregates[resolution].values()].filter(isIn(range)).sort((a, b) => a.tsMs - b.tsMs);
       return inBuckets(parts, grid);
     },
-    async extent(device, metric) {
+    async extent(device, metric, signal) {
+      signal?.throwIfAborted();
       const range = isIn({ device, metric, fromMs: never, toMs: Number.POSITIVE_INFINITY });
       const kept = [rows, [...aggregates.minute.values()], [...aggregates.hour.values()]].flatMap((some) =>
         some.filter(range).map(({ tsMs }) => tsMs),
       );
       return kept.length === 0 ? null : { firstMs: Math.min(...kept), lastMs: Math.max(...kept) };
     },
-    async metrics(device) {
+    async metrics(device, signal) {
+      signal?.throwIfAborted();
       const kept = [...rows, ...aggregates.hour.values()].filter((row) => row.device === device);
       return [...new Set(kept.map((row) => row.metric))].sort();
     },

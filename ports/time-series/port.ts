@@ -65,6 +65,8 @@ export type SeriesRetention = {
  *    loaded late: nothing is dropped within `keepMs` of its arrival.
  * S4 `refresh` may run at any time, in several processes, and again: aggregates are then those of all readings that were
  *    ever written, late ones too, also when the readings themselves are no longer kept. Strings have none.
+ * S5 What is read for somebody who has gone meanwhile (`signal`) rejects with the signal's reason, and ends in the
+ *    database too.
  */
 export interface TimeSeries {
   /** In the log of the embedded mode: 0 at first. */
@@ -80,19 +82,28 @@ export interface TimeSeries {
    * what is so old that retention has begun to drop its hour: aggregates have it, and must not have it twice.
    */
   writeAgain(rows: readonly SeriesRow[]): Promise<{ readonly added: number }>;
-  coverage(range: SeriesRange & { readonly type: string }): Promise<Coverage>;
+  coverage(range: SeriesRange & { readonly type: string }, signal?: AbortSignal): Promise<Coverage>;
   /** Readings, oldest first by (tsMs, offset): the newest `atMost` of the range. */
-  readings(range: SeriesRange, atMost: number): Promise<SeriesReading[]>;
+  readings(range: SeriesRange, atMost: number, signal?: AbortSignal): Promise<SeriesReading[]>;
   /** How many readings the range has, counted to `atMost` and no further. */
-  count(range: SeriesRange, atMost: number): Promise<number>;
+  count(range: SeriesRange, atMost: number, signal?: AbortSignal): Promise<number>;
   /** Statistics made from the readings, in the buckets of the grid; empty ones are left out; strings do not count. */
-  buckets(range: SeriesRange, grid: BucketGrid): Promise<StatsBucket[]>;
+  buckets(range: SeriesRange, grid: BucketGrid, signal?: AbortSignal): Promise<StatsBucket[]>;
   /** The same from aggregates: those that begin in the range, each in the bucket that holds its beginning. */
-  aggregated(range: SeriesRange, resolution: Resolution, grid: BucketGrid): Promise<StatsBucket[]>;
+  aggregated(
+    range: SeriesRange,
+    resolution: Resolution,
+    grid: BucketGrid,
+    signal?: AbortSignal,
+  ): Promise<StatsBucket[]>;
   /** Of all that is kept for the device and metric: the times of the oldest and newest reading or aggregate; null: none. */
-  extent(device: string, metric: string): Promise<{ readonly firstMs: number; readonly lastMs: number } | null>;
+  extent(
+    device: string,
+    metric: string,
+    signal?: AbortSignal,
+  ): Promise<{ readonly firstMs: number; readonly lastMs: number } | null>;
   /** Names of the metrics that the device has ever sent (within retention), sorted. */
-  metrics(device: string): Promise<string[]>;
+  metrics(device: string, signal?: AbortSignal): Promise<string[]>;
   /** Brings the aggregates up to `nowMs`, and late readings into them. Gives how many aggregates it wrote. */
   refresh(nowMs: number): Promise<number>;
   /** Makes the partitions that the coming days need and drops what is past retention; gives the dropped ones' names. */

@@ -5,6 +5,7 @@
 import { finished } from "node:stream/promises";
 import type { ClientBase, Pool } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
+import { cancellable } from "../postgres/cancellable.ts";
 import { settledBefore } from "./aggregation-times.ts";
 import { clustered, copyColumns, copyStream } from "./copy-rows.ts";
 import { type Expiry, expire } from "./expire.ts";
@@ -57,13 +58,14 @@ export function seriesOn(
     write: (rows, progress) => writeRows(pool, store, rows, progress),
     writeAgain: (rows) => writeRowsAgain(pool, store, rows),
     refusals: (rows) => refusedRows(pool, store, rows),
-    coverage: (range) => readCoverage(pool, range),
-    readings: (range, atMost) => readReadings(pool, range, atMost),
-    count: (range, atMost) => countReadings(pool, range, atMost),
-    buckets: (range, grid) => readBuckets(pool, range, grid),
-    aggregated: (range, resolution, grid) => readAggregated(pool, sources, range, resolution, grid),
-    extent: (device, metric) => readExtent(pool, sources, device, metric),
-    metrics: (device) => readMetrics(pool, sources, device),
+    coverage: (range, signal) => readCoverage(cancellable(pool, signal), range),
+    readings: (range, atMost, signal) => readReadings(cancellable(pool, signal), range, atMost),
+    count: (range, atMost, signal) => countReadings(cancellable(pool, signal), range, atMost),
+    buckets: (range, grid, signal) => readBuckets(cancellable(pool, signal), range, grid),
+    aggregated: (range, resolution, grid, signal) =>
+      readAggregated(cancellable(pool, signal), sources, range, resolution, grid),
+    extent: (device, metric, signal) => readExtent(cancellable(pool, signal), sources, device, metric),
+    metrics: (device, signal) => readMetrics(cancellable(pool, signal), sources, device),
   };
 }
 

@@ -1,10 +1,10 @@
 /**
  * Questions to the time series in PostgreSQL, plain or TimescaleDB: what differs is where aggregates are found.
  */
-import type { Pool } from "pg";
 import { type BucketGrid, bucketStart } from "../../core/history/buckets.ts";
 import type { Coverage, Resolution } from "../../core/history/coverage.ts";
 import { merged, type StatsBucket } from "../../core/history/stats.ts";
+import type { Questions } from "../postgres/cancellable.ts";
 import type { SeriesRange, SeriesReading } from "./port.ts";
 import { epochMs, stateColumns, stateOf, time, timestamp } from "./state.ts";
 import { storableText } from "./storable-text.ts";
@@ -21,8 +21,8 @@ function parametersOf({ device, metric, fromMs, toMs }: SeriesRange): unknown[] 
 }
 
 /** In one statement: all of it is of one moment. */
-export async function readCoverage(pool: Pool, range: SeriesRange): Promise<Coverage> {
-  const { rows } = await pool.query(
+export async function readCoverage(database: Questions, range: SeriesRange): Promise<Coverage> {
+  const { rows } = await database.query(
     `select ${stateColumns},
        coalesce((select version from telemetry_versions where device_id = $1), 0)::double precision as version,
        ${epochMs("(select raw_from from telemetry_expired where device_id = $1)")} as expired,
@@ -49,10 +49,10 @@ const newest = "order by telemetry.ts desc, telemetry.log_offset desc limit $5";
  * Numbers from the key's index alone, with the flags of the few that have some: rows of a device lie far apart, and to fetch
  * each takes ten times as long. What may be a boolean or text is read as whole rows after all.
  */
-export async function readReadings(pool: Pool, range: SeriesRange, atMost: number): Promise<SeriesReading[]> {
+export async function readReadings(database: Questions, range: SeriesRange, atMost: number): Promise<SeriesReading[]> {
   const columns = `${epochMs("ts")}, log_offset::double precision`;
   // In one statement: of one moment.
-  const { rows } = await pool.query({
+  const { rows } = await database.query({
     text: `(select ${columns}, value, null from telemetry where ${within("ts")} ${newest}) union all
       (select ${columns}, null, flags from telemetry where ${within("ts")} and flags is not null ${newest})`,
     values: [...parametersOf(range), atMost],
@@ -62,7 +62,7 @@ export async function readReadings(pool: Pool, range: SeriesRange, atMost: numbe
   const flagsOf = new Map<string, string[]>();
   for (const [tsMs, offset, value, flags] of rows) {
     if (flags !== null) flagsOf.set(`${tsMs} ${offset}`, flags);
-    else if (value === null || value === 0 || value === 1) return readWholeRows(pool, range, atMost);
+    else if (value === null || value === 0 || value === 1) return readWholeRows(database, range, atMost);
     else readings.push({ tsMs, offset, value, flags: null });
   }
   if (flagsOf.size === 0) return readings.reverse();
@@ -71,8 +71,8 @@ export async function readReadings(pool: Pool, range: SeriesRange, atMost: numbe
     .map((reading) => ({ ...reading, flags: flagsOf.get(`${reading.tsMs} ${reading.offset}`) ?? null }));
 }
 
-async function readWholeRows(pool: Pool, range: SeriesRange, atMost: number): Promise<SeriesReading[]> {
-  const { rows } = await pool.query({
+async function readWholeRows(database: Questions, range: SeriesRange, atMost: number): Promise<SeriesReading[]> {
+  const { rows } = await database.query({
     text: `select ${epochMs("ts")}, log_offset::double precision, value_bool, value_text, value, flags from telemetry
       where ${within("ts")} ${newest}`,
     values: [...parametersOf(range), atMost],
@@ -85,8 +85,8 @@ async function readWholeRows(pool: Pool, range: SeriesRange, atMost: number): Pr
   return readings.reverse();
 }
 
-export async function countReadings(pool: Pool, range: SeriesRange, atMost: number): Promise<number> {
-  const { rows } = await pool.query(
+export async function countReadings(database: Questions, range: SeriesRange, atMost: number): Promise<number> {
+  const { rows } = await database.query(
     `select count(*)::integer as count from (select from telemetry where ${within("ts")} limit $5) as upto`,
     [...parametersOf(range), atMost],
   );
@@ -100,7 +100,7 @@ const binned = (column: string) => `date_bin($5 * interval '1 millisecond', ${co
  * `offset 0` keeps PostgreSQL from guessing that nearly every reading has a bucket of its own: it would sort them all
  * on disk instead of counting into a small hash table.
  */
-export async function readBuckets(pool: Pool, range: SeriesRange, grid: BucketGrid): Promise<StatsBucket[]> {
+export async function readBuckets(database: Questions, range: SeriesRange, grid: BucketGrid): Promise<StatsBucket[]> {
   const select = (mean: string, deviation: string) => ({
     text: `with counted as (
         select bucket, count(*)::integer as count, ${mean} as mean, ${deviation} as stddev, min(value), max(value) from (
@@ -115,15 +115,15 @@ export async function readBuckets(pool: Pool, range: SeriesRange, grid: BucketGr
     rowMode: "array" as const,
   });
   try {
-    return bucketsOf((await pool.query(select("avg(value)", "stddev_pop(value)"))).rows);
+    return bucketsOf((await database.query(select("avg(value)", "stddev_pop(value)"))).rows);
   } catch (error) {
     if ((error as { code?: string }).code !== outOfRange) throw error;
-    return bucketsOf((await pool.query(select(safeMean, safeDeviation))).rows);
+    return bucketsOf((await database.query(select(safeMean, safeDeviation))).rows);
   }
 }
 
 export async function readAggregated(
-  pool: Pool,
+  database: Questions,
   sources: AggregateSources,
   range: SeriesRange,
   resolution: Resolution,
@@ -131,7 +131,7 @@ export async function readAggregated(
 ): Promise<StatsBucket[]> {
   const parts = "array[count, avg * count, stddev * stddev * count]";
   try {
-    const { rows } = await pool.query({
+    const { rows } = await database.query({
       text: `select ${epochMs("bucket")}, sum(count)::double precision, telemetry_mean(${parts}),
           telemetry_stddev(${parts}), min(min), max(max), sum(flagged)::double precision
         from (select ${binned("window_start")}, count, avg, min, max, stddev, flagged
@@ -143,19 +143,19 @@ export async function readAggregated(
     return bucketsOf(rows);
   } catch (error) {
     if ((error as { code?: string }).code !== outOfRange) throw error;
-    return addedHere(pool, sources, range, resolution, grid);
+    return addedHere(database, sources, range, resolution, grid);
   }
 }
 
 /** Where PostgreSQL's arithmetic refuses: JavaScript's goes on with infinity. */
 async function addedHere(
-  pool: Pool,
+  database: Questions,
   sources: AggregateSources,
   range: SeriesRange,
   resolution: Resolution,
   grid: BucketGrid,
 ): Promise<StatsBucket[]> {
-  const { rows } = await pool.query({
+  const { rows } = await database.query({
     text: `select ${epochMs("window_start")}, count::double precision, avg, stddev, min, max, flagged::double precision
       from ${sources[resolution]} where ${within("window_start")} order by window_start`,
     values: parametersOf(range),
@@ -180,7 +180,7 @@ function bucketsOf(rows: readonly number[][]): StatsBucket[] {
 }
 
 export async function readExtent(
-  pool: Pool,
+  database: Questions,
   sources: AggregateSources,
   device: string,
   metric: string,
@@ -194,7 +194,7 @@ export async function readExtent(
       (pair) => pair[end],
     ),
   );
-  const { rows } = await pool.query(
+  const { rows } = await database.query(
     `select ${epochMs(`least(${firsts})`)} as first, ${epochMs(`greatest(${lasts})`)} as last`,
     [storableText(device), storableText(metric)],
   );
@@ -203,7 +203,7 @@ export async function readExtent(
 }
 
 /** Jumps from one metric's rows to the next one's in the key (a loose index scan), which PostgreSQL does not do itself. */
-export async function readMetrics(pool: Pool, sources: AggregateSources, device: string): Promise<string[]> {
+export async function readMetrics(database: Questions, sources: AggregateSources, device: string): Promise<string[]> {
   const names = (source: string) => `
     (with recursive names as (
        (select metric from ${source} where device_id = $1 order by metric limit 1)
@@ -212,7 +212,7 @@ export async function readMetrics(pool: Pool, sources: AggregateSources, device:
          order by t.metric limit 1)
        from names where names.metric is not null)
      select metric from names where metric is not null)`;
-  const { rows } = await pool.query<{ metric: string }>(
+  const { rows } = await database.query<{ metric: string }>(
     `select metric from (${names("telemetry")} union ${names(sources.hour)}) as names order by metric`,
     [storableText(device)],
   );
