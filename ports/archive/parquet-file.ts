@@ -121,7 +121,10 @@ export function encodeFile(readings: ReadingColumns, options: EncodeOptions = {}
   }
 }
 
-/** The same with a pause after each row group, so that whatever else the thread has to do waits for one of them, not for all. */
+/**
+ * The same with a pause after each column of a row group, a millisecond or two: whatever else the thread has to do waits for
+ * one of them, not for all.
+ */
 export async function encodeFileInSteps(readings: ReadingColumns, among?: Uint32Array): Promise<EncodedFile> {
   const steps = encoding(readings, among === undefined ? {} : { among });
   for (;;) {
@@ -141,13 +144,16 @@ function* encoding(readings: ReadingColumns, options: EncodeOptions = {}): Gener
   for (let from = 0; from < order.length; from += groupRows) {
     const began = writer.offset;
     const rows = order.subarray(from, from + groupRows);
-    const chunks = columns.map((column) => written(writer, column, column.chunk({ readings, rows })));
+    const chunks: ColumnChunk[] = [];
+    for (const column of columns) {
+      chunks.push(written(writer, column, column.chunk({ readings, rows })));
+      yield;
+    }
     const uncompressed = chunks.reduce((sum, { meta_data }) => sum + meta_data!.total_uncompressed_size, 0n);
     groups.push({
       ...{ columns: chunks, num_rows: BigInt(rows.length), total_byte_size: uncompressed },
       total_compressed_size: BigInt(writer.offset - began),
     });
-    yield;
   }
   const schema: SchemaElement[] = [
     { name: "reading", num_children: columns.length },
