@@ -122,10 +122,17 @@ function openSession(kafka: ReturnType<typeof openKafkaClient>): ProducerSession
   const asked = new Set<string>();
   const createPartitioner: ICustomPartitioner = () => {
     const byKey = kafkajs.Partitioners.DefaultPartitioner();
+    // A device's records come one after another, and kafkajs's murmur2 is slow: it is asked once for all of them.
+    let last = { topic: "", key: "", partitions: 0, partition: 0, place: "" };
     return (args) => {
-      const partition = byKey(args);
-      asked.add(`${args.topic}/${partition}`);
-      return partition;
+      const { topic, message, partitionMetadata } = args;
+      const key = message.key as string;
+      if (key !== last.key || topic !== last.topic || partitionMetadata.length !== last.partitions) {
+        const partition = byKey(args);
+        last = { topic, key, partitions: partitionMetadata.length, partition, place: `${topic}/${partition}` };
+      }
+      asked.add(last.place);
+      return last.partition;
     };
   };
   const producer: Producer = kafka.producer({
