@@ -2,7 +2,7 @@
 import { type CpuGroup, type CpuSeconds, cpuGroups, sumOf } from "./cpu-groups.ts";
 import type { SweepCost } from "./deadline-sweep.ts";
 import { affectedMs, type OutageRow } from "./outages.ts";
-import type { PipelineRow } from "./pipeline.ts";
+import type { Pipeline, PipelineRow } from "./pipeline.ts";
 import { type CallRow, costGroups, type TurnCost } from "./turn-cost.ts";
 
 /** The target of the pipeline counts these: ours and Dapr's, with the stores of the twins; broker and log apart. */
@@ -48,17 +48,21 @@ export function callTables({ rows, twinBytes, receiptBytes, rounds }: TurnCost):
   ];
 }
 
-export function pipelineTable(rows: readonly PipelineRow[]): string[] {
+export function pipelineTable({ rows, idle }: Pipeline): string[] {
   const groups = cpuGroups.filter((group) => rows.some(({ cpu }) => cpu[group] >= 0.05));
-  const head = ["CPU s per 100k messages", ...rows.map(({ name }) => name)];
-  const line = (name: string, value: (row: PipelineRow) => string) => [name, ...rows.map(value)];
+  const head = ["CPU s per 100k messages", ...rows.map(({ name }) => name), "idle: CPU ms per s"];
+  const line = (name: string, value: (row: PipelineRow) => string, resting: readonly CpuGroup[] = []) => [
+    name,
+    ...rows.map(value),
+    resting.length === 0 ? "" : whole(sumOf(idle, resting) * 1_000),
+  ];
   return [
     table(head, [
       line("messages/s", (row) => whole(row.perSecond)),
       line("messages in a call of a twin", (row) => row.batch.toFixed(1)),
-      ...groups.map((group) => line(group, ({ cpu }) => cpu[group].toFixed(1))),
-      line("**gateways, hosts, daprds, PostgreSQL, Redis**", ({ cpu }) => sumOf(cpu, ourGroups).toFixed(1)),
-      line("all", ({ cpu }) => sumOf(cpu, cpuGroups).toFixed(1)),
+      ...groups.map((group) => line(group, ({ cpu }) => cpu[group].toFixed(1), [group])),
+      line("**gateways, hosts, daprds, PostgreSQL, Redis**", ({ cpu }) => sumOf(cpu, ourGroups).toFixed(1), ourGroups),
+      line("all", ({ cpu }) => sumOf(cpu, cpuGroups).toFixed(1), cpuGroups),
       line("apart: load generator", (row) => row.generatorCpu.toFixed(1)),
       line("through after the last was sent, s", (row) => row.drainSeconds.toFixed(1)),
       line("a bystander's shadow/get, p50 / p99 ms", (row) => `${whole(row.getP50Ms)} / ${whole(row.getP99Ms)}`),

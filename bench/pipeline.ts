@@ -6,8 +6,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import mqtt from "mqtt";
 import type { NativeSystem } from "../deploy/native/system.ts";
 import { type Burst, openBursts } from "./burst-generator.ts";
-import { type CpuSeconds, spent } from "./cpu-groups.ts";
+import { type CpuMeter, type CpuSeconds, spent } from "./cpu-groups.ts";
 import { type BenchSystem, clusterOf, gaugeOf, instancesOfRole, startBenchSystem, until } from "./native-bench.ts";
+
+export type Pipeline = {
+  /** CPU seconds per second with nothing to do: 500 devices are connected and have sent before. */
+  readonly idle: CpuSeconds;
+  readonly rows: readonly PipelineRow[];
+};
 
 export type PipelineRow = {
   readonly name: string;
@@ -41,21 +47,22 @@ const scenarios: readonly Scenario[] = [
 const counts = { gateways: 2, actors: 2, sinks: 1, apis: 1 };
 const warmUpSeconds = 8;
 const probeEveryMs = 100;
+const idleSeconds = 10;
 
 /** @param pace times the rates of the scenarios; 1 */
-export async function measurePipeline(
-  seconds: number,
-  pace: number,
-  say: (line: string) => void,
-): Promise<PipelineRow[]> {
+export async function measurePipeline(seconds: number, pace: number, say: (line: string) => void): Promise<Pipeline> {
   const system = await startBenchSystem(counts, { DOPPEL_SILENCE_SECONDS: "86400" }, say);
   try {
     const rows: PipelineRow[] = [];
+    let idle: CpuSeconds | null = null;
     for (const [index, scenario] of scenarios.entries()) {
       say(`pipeline: ${scenario.name} …`);
-      rows.push(await measured(system, { ...scenario, rate: scenario.rate * pace }, `p${index}-`, seconds));
+      const paced = { ...scenario, rate: scenario.rate * pace };
+      const measurement = await measured(system, paced, `p${index}-`, seconds, idle === null);
+      idle ??= measurement.idle;
+      rows.push(measurement.row);
     }
-    return rows;
+    return { idle: idle!, rows };
   } finally {
     await system.stop();
   }
@@ -66,7 +73,8 @@ async function measured(
   { name, devices, size, rate }: Scenario,
   prefix: string,
   seconds: number,
-): Promise<PipelineRow> {
+  idleFirst: boolean,
+): Promise<{ row: PipelineRow; idle: CpuSeconds | null }> {
   const { hostname: host, port } = new URL(native.mqttUrl);
   const bursts = await openBursts({ host, port: Number(port), prefix, devices });
   const probe = await openProbe(native, `${prefix}probe`);
@@ -74,6 +82,7 @@ async function measured(
     const burst: Burst = { size, rate, seconds };
     await bursts.send({ ...burst, seconds: Math.max(warmUpSeconds, (devices * size) / rate) });
     await drained(native);
+    const idle = idleFirst ? await measureIdle(cpu) : null;
     const before = { cpu: await cpu.read(), calls: await callsOf(native) };
     probe.begin();
     const sent = await bursts.send(burst);
@@ -85,7 +94,7 @@ async function measured(
     if (turns < sent.messages) throw new Error(`${sent.messages} messages were sent, the twins took ${turns}.`);
     const per100k = 100_000 / sent.messages;
     const total = spent(before.cpu, after.cpu);
-    return {
+    const row = {
       name,
       messages: sent.messages,
       perSecond: sent.messages / sent.seconds,
@@ -96,12 +105,22 @@ async function measured(
       getP50Ms: quantile(latencies, 0.5),
       getP99Ms: quantile(latencies, 0.99),
     };
+    return { row, idle };
   } finally {
     bursts.close();
     await probe.close();
     await sleep(5_000); // the devices that went are told as offline: not during the next measurement
     await drained(native);
   }
+}
+
+/** What being there costs, per second. */
+async function measureIdle(cpu: CpuMeter): Promise<CpuSeconds> {
+  const [before, startedAt] = [await cpu.read(), performance.now()];
+  await sleep(idleSeconds * 1_000);
+  const total = spent(before, await cpu.read());
+  const seconds = (performance.now() - startedAt) / 1_000;
+  return Object.fromEntries(Object.entries(total).map(([group, value]) => [group, value / seconds])) as CpuSeconds;
 }
 
 /** When nothing was in flight any more, as `performance.now()`; resolves when the sinks have all of it, too. */
