@@ -124,6 +124,49 @@ export function deviceTypesContract(name: string, open: () => Promise<OpenedDevi
       expect(await types.addSchema("valve", {}, { replacing: 7, nowMs: 1 })).toEqual({ kind: "stale", newest: 1 });
     });
 
+    test("every change moves the revision, and reading does not", async () => {
+      const types = await opened();
+      const changes: [string, () => Promise<unknown>][] = [
+        ["a type", () => types.put("valve", { policy: { graceMs: 1_000 } })],
+        ["a setting", () => types.put("valve", { retentionDays: 7 })],
+        ["rules in place of others", () => types.put("valve", { quality }, { quality: {} })],
+        ["a schema", () => types.addSchema("valve", {}, { replacing: 0, nowMs: 1 })],
+        ["a schema's next version", () => types.addSchema("valve", { title: "2" }, { replacing: 1, nowMs: 2 })],
+        ["a schema of a type without an entry", () => types.addSchema("pump", {}, { replacing: 0, nowMs: 3 })],
+        ["a type that goes", () => types.remove("valve")],
+      ];
+      for (const [what, change] of changes) {
+        const before = await types.revision();
+        await Promise.all([types.all(), types.of("valve"), types.schemasOf("valve"), types.retentionOf()]);
+        expect(await types.revision(), what).toBe(before);
+        await change();
+        expect(await types.revision(), what).not.toBe(before);
+      }
+    });
+
+    test("what is read after a revision has every change up to it, while others change types at once", async () => {
+      const types = await opened();
+      const names = Array.from({ length: 24 }, (_, number) => `type-${number}`);
+      const looks: { revision: number; seen: number }[] = [];
+      const look = async () => {
+        const revision = await types.revision();
+        looks.push({ revision, seen: (await types.all()).size });
+      };
+      let changing = true;
+      const changes = Promise.all(names.map((name) => types.put(name, {}))).finally(() => {
+        changing = false;
+      });
+      while (changing) await look();
+      await changes;
+      const last = await types.revision();
+      await look();
+      for (const { revision, seen } of looks) {
+        if (revision === last) expect(seen).toBe(names.length);
+        const earlier = looks.filter((other) => other.revision < revision).map((other) => other.revision);
+        expect(seen).toBeGreaterThanOrEqual(new Set(earlier).size);
+      }
+    });
+
     test("the types that say how long their telemetry is kept are listed", async () => {
       const types = await opened();
       await types.put("valve", { retentionDays: 7 });

@@ -16,6 +16,51 @@ test("a type without numbers of its own has the configured policy, and a change 
   expect(await policies.reload()).toBe(false);
 });
 
+test("types are read again only when their revision has moved, or reading them failed", async () => {
+  const types = openMemoryDeviceTypes();
+  let [reads, away] = [0, false];
+  const counted = {
+    ...types,
+    async all() {
+      reads += 1;
+      if (away) throw new Error("away");
+      return types.all();
+    },
+  };
+  const policies = await openPolicies(defaultPolicy, counted);
+  expect([await policies.reload(), await policies.reload(), reads]).toEqual([false, false, 1]);
+  await types.put("pump", { policy: { graceMs: 1 } });
+  away = true;
+  await expect(policies.reload()).rejects.toThrow("away");
+  away = false;
+  expect([await policies.reload(), await policies.reload(), reads]).toEqual([true, false, 3]);
+  expect(policies.of("pump").graceMs).toBe(1);
+});
+
+test("a look that is slow does not bring back what a later one has seen replaced", async () => {
+  const types = openMemoryDeviceTypes();
+  const slow = Promise.withResolvers<void>();
+  let isSlow = false;
+  const policies = await openPolicies(defaultPolicy, {
+    ...types,
+    async all() {
+      const seen = await types.all();
+      if (isSlow) await slow.promise;
+      return seen;
+    },
+  });
+  await types.put("pump", { policy: { graceMs: 1 } });
+  isSlow = true;
+  const first = policies.reload();
+  await new Promise(setImmediate);
+  isSlow = false;
+  await types.put("pump", { policy: { graceMs: 2 } });
+  const second = policies.reload();
+  slow.resolve();
+  expect(await Promise.all([first, second])).toEqual([true, true]);
+  expect(policies.of("pump").graceMs).toBe(2);
+});
+
 test("rules and schemas are made ready once, when they change, and are gone with their type", async () => {
   const types = openMemoryDeviceTypes();
   const policies = await openPolicies(defaultPolicy, types);

@@ -23,23 +23,34 @@ type Known = { readonly text: string; readonly policy: TwinPolicy; readonly rule
  */
 export async function openPolicies(
   base: TwinPolicy,
-  deviceTypes: Pick<DeviceTypes, "all">,
+  deviceTypes: Pick<DeviceTypes, "all" | "revision">,
   trouble: (message: string) => void = () => {},
 ): Promise<Policies> {
   let byType = new Map<string, Known>();
-  const reload = async () => {
+  let known: number | null = null;
+  let looking: Promise<unknown> = Promise.resolve();
+  const look = async () => {
+    const revision = await deviceTypes.revision();
+    if (revision === known) return false;
     const before = byType;
     let changed = false;
     const after = new Map<string, Known>();
     for (const [type, settings] of await deviceTypes.all()) {
       const text = JSON.stringify(settings);
-      const known = before.get(type);
-      if (known?.text !== text) changed = true;
-      after.set(type, known?.text === text ? known : { text, ...judgedBy(type, settings) });
+      const same = before.get(type)?.text === text ? before.get(type) : undefined;
+      if (same === undefined) changed = true;
+      after.set(type, same ?? { text, ...judgedBy(type, settings) });
     }
     changed ||= after.size !== before.size;
     byType = after;
+    known = revision;
     return changed;
+  };
+  /** One after the other: a slow look must not bring back what a later one has seen replaced. */
+  const reload = () => {
+    const looked = looking.then(look, look);
+    looking = looked;
+    return looked;
   };
   const judgedBy = (type: string, { policy, quality, schema }: DeviceType) => ({
     policy: { ...base, ...policy },

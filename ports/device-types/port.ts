@@ -34,8 +34,12 @@ export type MessageSchemaVersion = {
  *    With `replacing`, only if the type's quality rules still are these, in this order, and `false` if not: of two who
  *    change the same rules at once, one does.
  * G2 Versions of a schema are only ever added, one after the other: of two who add the same version one is told `stale`.
+ * G3 `revision` is another after each change, from the same moment on as the change itself: what `all` gives after it holds
+ *    every change up to it, so that whoever has read a revision need not read the types again while it stands.
  */
 export interface DeviceTypes {
+  /** A number: cheap to ask. It may move for a change that came to nothing. */
+  revision(): Promise<number>;
   /** By type, in order of their names. A type without an entry has the defaults. */
   all(): Promise<Map<string, DeviceType>>;
   /** One type; the defaults if it has no entry. */

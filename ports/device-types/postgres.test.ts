@@ -33,3 +33,18 @@ test("a table of an earlier release, which knew policies only, is brought up to 
   await types.put("valve", { retentionDays: 7 });
   expect(await types.retentionOf()).toEqual(new Map([["valve", 7]]));
 });
+
+test("a row that somebody mends by hand moves the revision, and one that is rolled back does not", async () => {
+  const { pool, close } = await database();
+  onTestFinished(close);
+  const types = await openPostgresDeviceTypes(pool);
+  await types.put("valve", { policy: { graceMs: 1 } });
+  const before = await types.revision();
+  await pool.query(`begin; update device_types set policy = '{"graceMs": 2}'; rollback`);
+  expect(await types.revision()).toBe(before);
+  await pool.query(`update device_types set policy = '{"graceMs": 2}'`);
+  const after = await types.revision();
+  expect(after).toBeGreaterThan(before);
+  await (await openPostgresDeviceTypes(pool)).all();
+  expect(await types.revision()).toBe(after);
+});

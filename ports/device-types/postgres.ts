@@ -7,6 +7,8 @@ import { type DeviceType, type DeviceTypes, plainType } from "./port.ts";
 /**
  * Names in byte order, as JavaScript sorts them, whatever the database's own collation. `json`, which keeps the order of
  * keys. Earlier releases knew the policy only.
+ * The revision is moved by triggers: in the transaction of the change, by a process of an earlier release as well, and by
+ * whoever mends a row by hand. Changes wait for each other's end at its row, so that of two the later has the greater one.
  */
 const schema = `
   select pg_advisory_xact_lock(hashtext('doppel device_types'));
@@ -24,6 +26,17 @@ const schema = `
     created_at_ms bigint not null,
     primary key (type, version)
   );
+  create table if not exists device_type_revision (one boolean primary key check (one), revision bigint not null);
+  insert into device_type_revision values (true, 0) on conflict do nothing;
+  create or replace function doppel_device_types_changed() returns trigger language plpgsql as $$
+    begin
+      update device_type_revision set revision = revision + 1;
+      return null;
+    end $$;
+  create or replace trigger changed after insert or update or delete or truncate on device_types
+    for each statement execute function doppel_device_types_changed();
+  create or replace trigger changed after insert or update or delete or truncate on device_type_schemas
+    for each statement execute function doppel_device_types_changed();
 `;
 
 type Row = {
@@ -46,6 +59,10 @@ const newest = `
 export async function openPostgresDeviceTypes(pool: pg.Pool): Promise<DeviceTypes> {
   await pool.query(schema);
   return {
+    async revision() {
+      const { rows } = await pool.query<{ revision: string }>("select revision from device_type_revision");
+      return Number(rows[0]!.revision);
+    },
     async all() {
       const { rows } = await pool.query<Row>(`${newest} order by t.type`);
       return new Map(rows.map((row) => [row.type, typeOf(row)]));

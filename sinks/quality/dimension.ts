@@ -28,20 +28,25 @@ const dimensions: Readonly<Record<QualityRule["kind"], Dimension>> = {
   clockBehind: "timeliness",
 };
 
-/** The types' rules, read again when they are older than `maxAgeMs`: new rules count in their dimension from then on. */
+/** The types' rules, looked after when that is `maxAgeMs` ago: new rules count in their dimension from then on. */
 export function openDimensions(
-  deviceTypes: Pick<DeviceTypes, "all">,
+  deviceTypes: Pick<DeviceTypes, "all" | "revision">,
   { maxAgeMs = 10_000, now = Date.now }: { maxAgeMs?: number; now?: () => number } = {},
 ): { readonly of: DimensionOf; refresh(): Promise<void> } {
   let rules = new Map<string, QualityRules>();
-  let readAtMs = Number.NEGATIVE_INFINITY;
+  let known: number | null = null;
+  let lookedAtMs = Number.NEGATIVE_INFINITY;
   return {
     of: (type, rule) => dimensionIn(rules.get(type) ?? defaultQualityRules, rule),
     async refresh() {
-      if (Math.abs(now() - readAtMs) < maxAgeMs) return;
-      const types = await deviceTypes.all();
-      rules = new Map([...types].map(([type, { quality }]) => [type, rulesWith(quality)]));
-      readAtMs = now();
+      if (Math.abs(now() - lookedAtMs) < maxAgeMs) return;
+      const revision = await deviceTypes.revision();
+      if (revision !== known) {
+        const types = await deviceTypes.all();
+        rules = new Map([...types].map(([type, { quality }]) => [type, rulesWith(quality)]));
+        known = revision;
+      }
+      lookedAtMs = now();
     },
   };
 }

@@ -19,7 +19,7 @@ export const defaultQualityTimes: QualityTimes = { keepMinutesMs: 3 * dayMs, kee
 /** How good the data is, counted from the log. `counted` hears of the rows that have been committed, for metrics. */
 export function qualityTarget(
   stats: QualityStats,
-  deviceTypes: Pick<DeviceTypes, "all">,
+  deviceTypes: Pick<DeviceTypes, "all" | "revision">,
   {
     times = defaultQualityTimes,
     counted = () => {},
