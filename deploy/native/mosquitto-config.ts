@@ -6,16 +6,20 @@ import { join } from "node:path";
 /** Stands for `$aws/` in subscriptions of our own: `$share/doppel/${SHARED_AWS_PREFIX}things/+/shadow/#`. */
 export const SHARED_AWS_PREFIX = "doppel/aws/";
 
+/** PEM files; clients have to show a certificate that `ca` has signed. */
+export type SecureListener = { cert: string; key: string; ca: string };
+
 export type MosquittoLayout = {
   folder: string;
-  ports: { device: number; ingress: number; ws: number };
+  ports: { device: number; ingress: number; ws: number; secure?: number };
+  secure?: SecureListener;
   username: string;
   password: string;
 };
 
 /** File name to contents. Keys: mosquitto.conf(5) of 2.0. */
 export function mosquittoConfig(layout: MosquittoLayout): Record<string, string> {
-  const { folder, ports, username, password } = layout;
+  const { folder, ports, username, password, secure } = layout;
   return {
     // A device by its user name, else by its client id; an app by the name "app". But AWS's SDKs add words of their own to
     // the name, and only whole names are compared here: so everybody may do what such an app does. EMQX knows them apart.
@@ -72,7 +76,7 @@ listener ${ports.ingress} 127.0.0.1
 allow_anonymous false
 password_file ${join(folder, "passwords")}
 acl_file ${join(folder, "ingress.acl")}
-
+${secure === undefined ? "" : secureListener(ports.secure!, folder, secure)}
 # To itself: shared subscriptions see no topic that begins with $.
 connection doppel-aws
 address 127.0.0.1:${ports.ingress}
@@ -88,6 +92,19 @@ restart_timeout 1
 topic things/# out 1 $aws/ ${SHARED_AWS_PREFIX}
 `,
   };
+}
+
+function secureListener(port: number, folder: string, { cert, key, ca }: SecureListener): string {
+  return `
+listener ${port} 127.0.0.1
+allow_anonymous false
+password_file ${join(folder, "passwords")}
+acl_file ${join(folder, "ingress.acl")}
+certfile ${cert}
+keyfile ${key}
+cafile ${ca}
+require_certificate true
+`;
 }
 
 /** mosquitto_passwd's `$7$`: PBKDF2 with SHA-512, 64 bytes. */

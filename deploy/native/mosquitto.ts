@@ -15,7 +15,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import mqtt from "mqtt";
-import { mosquittoConfig, SHARED_AWS_PREFIX } from "./mosquitto-config.ts";
+import { mosquittoConfig, type SecureListener, SHARED_AWS_PREFIX } from "./mosquitto-config.ts";
 import { freePort, type NativeProcess, portAnswers, startProcess } from "./process.ts";
 
 export type NativeMosquitto = {
@@ -25,6 +25,8 @@ export type NativeMosquitto = {
   wsUrl: string;
   /** For our own processes, without credentials in it. */
   ingressUrl: string;
+  /** The same with TLS; null without `secure`. */
+  secureUrl: string | null;
   username: string;
   password: string;
   /** restart() puts the new process in its place. */
@@ -40,6 +42,8 @@ export type MosquittoOptions = {
   devicePort?: number;
   ingressPort?: number;
   wsPort?: number;
+  /** For a listener more, for our own processes. */
+  secure?: SecureListener;
 };
 
 const PROBE_MS = 300;
@@ -51,11 +55,13 @@ export async function startMosquitto(options: MosquittoOptions): Promise<NativeM
     device: options.devicePort ?? (await freePort()),
     ingress: options.ingressPort ?? (await freePort()),
     ws: options.wsPort ?? (await freePort()),
+    ...(options.secure !== undefined && { secure: await freePort() }),
   };
   const username = "doppel";
   const password = randomBytes(18).toString("base64url");
+  const secure = options.secure && { secure: options.secure };
   mkdirSync(folder, { recursive: true });
-  for (const [name, text] of Object.entries(mosquittoConfig({ folder, ports, username, password }))) {
+  for (const [name, text] of Object.entries(mosquittoConfig({ folder, ports, username, password, ...secure }))) {
     rmSync(join(folder, name), { force: true });
     writeFileSync(join(folder, name), text, { mode: 0o600 });
   }
@@ -76,6 +82,7 @@ export async function startMosquitto(options: MosquittoOptions): Promise<NativeM
     deviceUrl: `mqtt://127.0.0.1:${ports.device}`,
     wsUrl: `ws://127.0.0.1:${ports.ws}`,
     ingressUrl,
+    secureUrl: ports.secure === undefined ? null : `mqtts://127.0.0.1:${ports.secure}`,
     username,
     password,
     process: await start(),

@@ -12,6 +12,7 @@ import { delimiter, join } from "node:path";
 import { Redis } from "ioredis";
 import { Kafka, logLevel } from "kafkajs";
 import { type NativeMosquitto, startMosquitto } from "./mosquitto.ts";
+import type { SecureListener } from "./mosquitto-config.ts";
 
 /** `prefix`: for the names of topics and groups. close() deletes the topics that have it. */
 export type TestKafka = { brokers: string[]; prefix: string; close(): Promise<void> };
@@ -132,11 +133,11 @@ export async function testApicurio(): Promise<TestApicurio> {
   return { url, prefix: uniquePrefix(), close: async () => {} };
 }
 
-export async function testMosquitto(): Promise<TestMosquitto> {
+export async function testMosquitto(secure?: SecureListener): Promise<TestMosquitto> {
   const folder = mkdtempSync(join(tmpdir(), "doppel-mosquitto-"));
   const remove = () => rmSync(folder, { recursive: true, force: true });
   try {
-    const broker = await startMosquitto({ folder });
+    const broker = await startMosquitto({ folder, ...(secure && { secure }) });
     return { broker, close: () => broker.stop().finally(remove) };
   } catch (error) {
     remove();

@@ -69,7 +69,7 @@ export async function startCluster(folder: string, options: ClusterOptions = {})
       held.release();
     });
     return {
-      url: clusterUrl(socket, DATABASE),
+      url: clusterUrl(socket, DATABASE, options.settings?.port),
       pid: server.pid,
       exited,
       stop: () =>
@@ -85,8 +85,9 @@ export async function startCluster(folder: string, options: ClusterOptions = {})
 }
 
 /** The form that pg, libpq and URL parsers all take; the host of the authority gives way to the one of the query. */
-export function clusterUrl(socketFolder: string, database: string): string {
-  return `postgresql://${DATABASE}@localhost/${encodeURIComponent(database)}?host=${encodeURIComponent(socketFolder)}`;
+export function clusterUrl(socketFolder: string, database: string, port?: string): string {
+  const place = `host=${encodeURIComponent(socketFolder)}${port === undefined ? "" : `&port=${port}`}`;
+  return `postgresql://${DATABASE}@localhost/${encodeURIComponent(database)}?${place}`;
 }
 
 /**
@@ -166,7 +167,7 @@ async function launch(
     );
   }
   try {
-    await ensureDatabase(socket);
+    await ensureDatabase(socket, options.settings?.port);
   } catch (cause) {
     await stop();
     throw new ClusterUnavailable(`PostgreSQL in ${place.root} started, but refuses: ${(cause as Error).message}`, {
@@ -237,8 +238,8 @@ async function clearRemains(place: ClusterFolder, inherited: boolean, say: (line
   rmSync(join(place.root, "socket", ".s.PGSQL.5432.lock"), { force: true });
 }
 
-async function ensureDatabase(socket: string): Promise<void> {
-  const client = new pg.Client({ connectionString: clusterUrl(socket, "postgres") });
+async function ensureDatabase(socket: string, port: string | undefined): Promise<void> {
+  const client = new pg.Client({ connectionString: clusterUrl(socket, "postgres", port) });
   await client.connect();
   try {
     const { rowCount } = await client.query("select from pg_database where datname = $1", [DATABASE]);

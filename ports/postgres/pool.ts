@@ -1,5 +1,6 @@
 /** A connection pool with our settings, for the embedded cluster and for any other PostgreSQL alike. */
 import pg from "pg";
+import { checkTlsParameters } from "./tls-parameters.ts";
 
 export type PoolOptions = {
   /** Most connections at once. The embedded server takes 40 in all. */
@@ -10,8 +11,9 @@ export type PoolOptions = {
   onIdleError?: (error: Error) => void;
 };
 
-/** @param url e.g. postgresql://user:password@host:5432/database; close with `pool.end()` */
+/** @param url e.g. postgresql://user:password@host:5432/database; close with `pool.end()`. @throws TlsFileUnfit */
 export function openPool(url: string, options: PoolOptions = {}): pg.Pool {
+  checkTlsParameters(url);
   const pool = new pg.Pool({
     connectionString: url,
     max: options.max ?? 10,

@@ -1,8 +1,10 @@
 import { createServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { apicurioIsHere, testApicurio } from "../../deploy/native/testing.ts";
 import { openRecordCodec, openRecordReader } from "../record-codec/codec.ts";
+import { testAuthority } from "../tls/testing.ts";
 import { openConfluentSchemaRegistry } from "./confluent.ts";
 import { schemaRegistryContract } from "./contract.ts";
 import { RegistryAway } from "./port.ts";
@@ -67,6 +69,36 @@ describe("a registry that is not well", () => {
       .catch((error: unknown) => error);
     expect((failure as Error).message).not.toContain("cret");
     expect(asked).toEqual([`Basic ${Buffer.from("doppel:s cret").toString("base64")}`]);
+  });
+});
+
+describe("a registry over TLS", () => {
+  const authority = testAuthority(Date.now());
+
+  async function aSecureServer(): Promise<string> {
+    const server = createHttpsServer(authority.issue({ commonName: "registry" }), (request, response) => {
+      const known = request.headers.authorization === `Basic ${Buffer.from("doppel:secret").toString("base64")}`;
+      response.writeHead(known ? 200 : 401).end(known ? '{"schema":"\\"string\\""}' : "{}");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    return `https://doppel:secret@127.0.0.1:${(server.address() as AddressInfo).port}`;
+  }
+
+  test("is trusted under the authority that was named, and told who asks", async () => {
+    const registry = openConfluentSchemaRegistry({ url: await aSecureServer(), ca: authority.cert });
+    expect(await registry.schema(1)).toBe('"string"');
+  });
+
+  test("is not trusted under any other", async () => {
+    const url = await aSecureServer();
+    for (const ca of [undefined, testAuthority(Date.now(), "Somebody else").cert]) {
+      const registry = openConfluentSchemaRegistry({ url, ...(ca !== undefined && { ca }) });
+      await expect(registry.schema(1)).rejects.toThrow(/does not answer: .*certificate/);
+    }
   });
 });
 
