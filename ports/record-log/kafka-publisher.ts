@@ -9,11 +9,12 @@
  * K2 kafkajs 2.2.4 leaves out partitions whose leader moves between two of its attempts to a broker that has answered
  *    already: a request counts only when an answer came for each of its partitions.
  */
-import kafkajs, { type CompressionTypes, type ICustomPartitioner, type Message, type Producer } from "kafkajs";
+import kafkajs, { type CompressionTypes, type Message, type Producer } from "kafkajs";
 import { topicOf } from "../../core/device/records.ts";
 import type { RecordCodec } from "../record-codec/codec.ts";
 import type { BackOff } from "./back-off.ts";
 import { encodeRecord } from "./codec.ts";
+import { devicePartitioner } from "./device-partitioner.ts";
 import { openGroupCommit } from "./group-commit.ts";
 import { type KafkaOptions, kafkaTopic, openKafkaClient, shortRetry } from "./kafka-client.ts";
 import type { PublishableRecord, RecordPublisher } from "./port.ts";
@@ -120,26 +121,11 @@ type ProducerSession = {
 function openSession(kafka: ReturnType<typeof openKafkaClient>): ProducerSession {
   /** Topic and partition of every message of the request under way. */
   const asked = new Set<string>();
-  const createPartitioner: ICustomPartitioner = () => {
-    const byKey = kafkajs.Partitioners.DefaultPartitioner();
-    // A device's records come one after another, and kafkajs's murmur2 is slow: it is asked once for all of them.
-    let last = { topic: "", key: "", partitions: 0, partition: 0, place: "" };
-    return (args) => {
-      const { topic, message, partitionMetadata } = args;
-      const key = message.key as string;
-      if (key !== last.key || topic !== last.topic || partitionMetadata.length !== last.partitions) {
-        const partition = byKey(args);
-        last = { topic, key, partitions: partitionMetadata.length, partition, place: `${topic}/${partition}` };
-      }
-      asked.add(last.place);
-      return last.partition;
-    };
-  };
   const producer: Producer = kafka.producer({
     idempotent: true,
     maxInFlightRequests: 1,
     allowAutoTopicCreation: false,
-    createPartitioner,
+    createPartitioner: () => devicePartitioner((place) => asked.add(place)),
     retry: { ...shortRetry, retries: 5 },
   });
   let connected: Promise<void> | null = null;
