@@ -189,6 +189,25 @@ describe.skipIf(!go)("docker-compose.yml", () => {
     expect(Object.keys(given)).toEqual(expect.arrayContaining(["KAFKA_BROKERS", "DOPPEL_KAFKA_REPLICATION"]));
   });
 
+  test("ClickHouse is there where CLICKHOUSE_URL names one, as with the native scripts, and nowhere else", async () => {
+    const sinksOf = ({ services }: Project) => {
+      const found = readRoleConfig("sinks", services["sinks-1"]?.environment ?? {});
+      return found.kind === "config" ? found.config : expect.fail(JSON.stringify(found));
+    };
+    expect(sinksOf(project).clickhouseUrl).toBe("");
+    const named = {
+      CLICKHOUSE_URL: "http://doppel:secret@elsewhere:8123/doppel",
+      DOPPEL_CLICKHOUSE_RETENTION_DAYS: "400",
+    };
+    expect(sinksOf(await load("docker-compose.yml", { ...secrets, ...named }))).toMatchObject({
+      ...{ clickhouseUrl: named.CLICKHOUSE_URL, clickhouseRetentionDays: 400 },
+    });
+    for (const name of Object.keys(named))
+      expect(services().flatMap(([one, { environment = {} }]) => (name in environment ? [one] : []))).toEqual([
+        "sinks-1",
+      ]);
+  });
+
   test("the schemas are registered where the roles look for them", () => {
     const { SCHEMA_REGISTRY_URL: place } = service("schemas").environment ?? {};
     expect(readRoleConfig("schemas", service("schemas").environment ?? {})).toMatchObject({ kind: "config" });
