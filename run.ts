@@ -104,6 +104,10 @@ export async function run({ config, logger, say }: RunOptions): Promise<Running>
     const deviceTypes = await openPostgresDeviceTypes(pool);
 
     const metrics = openMetrics();
+    if (identity !== null)
+      metrics.gauge("doppel_tls_certificate_expiry_seconds", "When our certificate ends, Unix time", () =>
+        Math.round(identity.expiresAtMs() / 1000),
+      );
     const base = policyWith({
       silenceMs: config.silenceSeconds * 1000,
       graceMs: config.graceSeconds * 1000,

@@ -154,6 +154,7 @@ embeddedOnly("devices speak to a broker of its own, whose listeners those are", 
   test("a new certificate is shown without a restart, and connections stay", async () => {
     const { client } = await connectListening(doppel.tls!.mqttsUrl, "pump-1", device("pump-1"));
     expect((await ask("/v1/stats")).name).toBe("localhost");
+    expect((await ask("/metrics")).body).toMatch(/^doppel_tls_certificate_expiry_seconds \d{10}$/m);
     const renewed = authority.issue({ commonName: "renewed.example", use: "server" });
     writeFileSync(path("crt"), renewed.cert);
     writeFileSync(path("key"), renewed.key);
