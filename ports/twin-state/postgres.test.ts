@@ -104,6 +104,22 @@ test("a twin stored in the format of another release is unreadable, and the othe
   expect(loaded.get("pump-5")).toMatchObject({ revision: 1 });
 });
 
+test("a row whose receipts are of the old form, each spelled out, is loaded, and its next commit packs them", async () => {
+  const { store, pool } = await opened();
+  await store.commit([aWrite("pump-4", 0)]);
+  const old = '[["g1.7",4503599627370497,{"kind":"done"},1795262400000],["g1.8",0,null,1795262400001]]';
+  await pool.query("update twin_states set receipts = $1", [old]);
+  const receipts = [
+    { turn: "g1.7", digest: 4503599627370497, reply: { kind: "done" }, atMs: 1795262400000 },
+    { turn: "g1.8", digest: 0, reply: null, atMs: 1795262400001 },
+  ] as const;
+  expect((await store.load(["pump-4"])).get("pump-4")).toMatchObject({ receipts });
+  await store.commit([aWrite("pump-4", 1, { receipts })]);
+  const { rows } = await pool.query<{ length: number }>("select length(receipts) from twin_states");
+  expect(rows[0]!.length).toBeLessThan(old.length / 2);
+  expect((await store.load(["pump-4"])).get("pump-4")).toMatchObject({ revision: 2, receipts });
+});
+
 test("a store of another release's format is refused, and left as it is", async () => {
   const { store, openFor, pool } = await opened();
   await store.commit([aWrite("pump-4", 0)]);

@@ -133,16 +133,28 @@ function sharedLength(before: string, name: string): number {
   return shared;
 }
 
+/** In two halves of whole numbers: the remainder of a larger one is slow. */
 function putNumber(value: number, from: number): number {
   let at = from;
-  let rest = value;
+  const low = (value >>> 0) & (half - 1);
+  let rest = low;
+  const high = (value - low) / half;
+  if (high > 0) {
+    for (let digit = 0; digit < digitsOfHalf; digit += 1) {
+      bytes[at++] = codeOfDigit[rest & 63]!;
+      rest >>>= 6;
+    }
+    rest = high;
+  }
   do {
-    const digit = rest % 64;
-    bytes[at++] = codeOfDigit[digit]!;
-    rest = (rest - digit) / 64;
+    bytes[at++] = codeOfDigit[rest & 63]!;
+    rest >>>= 6;
   } while (rest > 0);
   return at;
 }
+
+const digitsOfHalf = 5;
+const half = 2 ** (6 * digitsOfHalf);
 
 const packed = /([\w-])([^,;/]*)(?:,([\w-]+))?(?:;([\w-]+))?\//y;
 
