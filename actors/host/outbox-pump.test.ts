@@ -69,7 +69,9 @@ test("while records keep coming, requests keep a distance, unless somebody hurri
   await vi.advanceTimersByTimeAsync(12);
   pump.put([aRecord("d3.0")]);
   expect(requests).toEqual([["d1.0"]]);
-  await vi.advanceTimersByTimeAsync(13);
+  await vi.advanceTimersByTimeAsync(37);
+  expect(requests).toEqual([["d1.0"]]);
+  await vi.advanceTimersByTimeAsync(1);
   expect(requests).toEqual([["d1.0"], ["d2.0", "d3.0"]]);
   pump.put([aRecord("d4.0")]);
   answers[1]!.resolve();

@@ -137,7 +137,7 @@ export class OutboxPump {
 
 const gatherMs = 10;
 /** From the beginning of a request to that of the next. */
-const distanceMs = 25;
+const distanceMs = 50;
 /** So many records do not wait for more. */
 const largeRequest = 1_000;
 const maxPublished = 2_000;
