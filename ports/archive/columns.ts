@@ -102,9 +102,11 @@ export class ReadingColumns implements Iterable<SeriesRow> {
   }
 
   addAll(rows: Iterable<SeriesRow>): void {
+    let last: SeriesRow | null = null;
     for (const row of rows) {
-      this.begin(row);
+      if (last === null || !areOfOneMessage(last, row)) this.begin(row);
       this.add(row.metric, row.value, row.flags);
+      last = row;
     }
   }
 
@@ -134,7 +136,11 @@ export class ReadingColumns implements Iterable<SeriesRow> {
   /** A copy of those of [from, to). */
   part(from: number, to: number): ReadingColumns {
     const part = new ReadingColumns();
-    for (let at = from; at < to; at += 1) part.addAll([this.row(at)]);
+    for (let at = from; at < to; at += 1) {
+      const row = this.row(at);
+      part.begin(row);
+      part.add(row.metric, row.value, row.flags);
+    }
     return part;
   }
 
@@ -162,6 +168,11 @@ export class ReadingColumns implements Iterable<SeriesRow> {
     this.region = larger(this.region);
     this.tags = larger(this.tags);
   }
+}
+
+function areOfOneMessage(a: SeriesRow, b: SeriesRow): boolean {
+  const isSameTime = a.offset === b.offset && a.tsMs === b.tsMs && a.receivedAtMs === b.receivedAtMs;
+  return isSameTime && a.device === b.device && a.tags === b.tags && a.type === b.type && a.region === b.region;
 }
 
 /**

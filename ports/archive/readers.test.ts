@@ -163,3 +163,55 @@ test("hyparquet reads them with types", async () => {
     })),
   );
 });
+
+/** Several row groups with everything that a column can be: compressed or not, with a dictionary or none, mostly null. */
+const many: SeriesRow[] = Array.from({ length: 9_000 }, (_, offset) => {
+  const value = [Math.sin(offset), offset % 10, offset % 4 === 0, `text ${offset % 3 === 0 ? offset : "ö"}`][
+    offset % 5
+  ];
+  return aRow({
+    ...{ device: `pump-${offset % 90}`, metric: `m${offset % 5}`, value: value ?? -0.5, offset: offset * 3 },
+    ...{ tsMs: noonMs - offset * 7, receivedAtMs: offset % 1_000 === 0 ? 0 : noonMs + (offset % 50) },
+    flags: offset % 40 === 0 ? ["range", `rule-${offset % 3}`] : null,
+    tags: offset % 6 === 0 ? { room: String(offset % 11) } : null,
+    region: offset % 2 === 0 ? "" : "eu-west",
+  });
+});
+const largeFile = join(folder, "large.parquet");
+/** Cells as all of them can say them. */
+const cells = many.map(({ device, metric, tsMs, receivedAtMs, value, offset, flags, tags, region }) => [
+  ...[offset, device, metric, tsMs, receivedAtMs, region, flags?.join("+") ?? null],
+  ...[tags === null ? null : JSON.stringify(tags), typeof value === "number" ? value : null],
+  ...[typeof value === "boolean" ? value : null, typeof value === "string" ? value : null],
+]);
+
+test("DuckDB reads each cell of a file of many groups", { timeout: 120_000 }, async () => {
+  writeFileSync(largeFile, encodeFile(ReadingColumns.of(many), { groupRows: 4_000 }).bytes);
+  const answer = await duckDb(
+    `select log_offset::integer, device_id, metric, epoch_ms(ts)::double, epoch_ms(received_at)::double, region,
+       array_to_string(flags, '+'), tags, value, value_bool, value_text from '${largeFile}' order by log_offset`,
+  );
+  expect(answer.map((row) => Object.values(row))).toEqual(cells);
+  const of = await duckDb(`select count(*)::integer as n from '${largeFile}' where device_id = 'pump-7' and value > 0`);
+  const expectedCount = many.filter(
+    ({ device, value }) => device === "pump-7" && typeof value === "number" && value > 0,
+  );
+  expect(of).toEqual([{ n: expectedCount.length }]); // by the groups' bounds
+});
+
+test("pyarrow reads each cell of a file of many groups", { timeout: 120_000 }, async (context) => {
+  const python = await testPython();
+  if (python === null) return context.skip();
+  writeFileSync(largeFile, encodeFile(ReadingColumns.of(many), { groupRows: 4_000 }).bytes);
+  const script = `
+import json, sys
+import pyarrow as pa, pyarrow.parquet as pq
+table = pq.read_table(sys.argv[1]).sort_by("log_offset")
+for name in ("ts", "received_at"):
+    table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(pa.int64()))
+names = ["log_offset", "device_id", "metric", "ts", "received_at", "region", "flags", "tags", "value", "value_bool", "value_text"]
+columns = [table[name].to_pylist() for name in names]
+columns[6] = [None if flags is None else "+".join(flags) for flags in columns[6]]
+print(json.dumps(list(zip(*columns))))`;
+  expect(JSON.parse(await python(script, largeFile))).toEqual(cells);
+});
