@@ -67,8 +67,10 @@ function verdict(code, found) {
   if (found === null) console.log("vitest did not come to its end");
   else if (passed + failed === 0) console.log("no test ran");
   else if (code !== 0 && failed === 0) console.log("vitest failed outside of any test, see above");
-  for (const { how, during } of deaths)
+  for (const { how, during, words } of deaths) {
     console.log(`a process of vitest died by itself (${how})${during.length > 0 ? ` in ${during.join(" or ")}` : ""}`);
+    if (words !== "") console.log(`  its last words:\n${words.replaceAll(/^/gm, "    ")}`);
+  }
   for (const { file, tests } of unfinished) {
     console.log(`${file} did not come to its end and counts as failed`);
     for (const test of tests) console.log(`  not finished: ${test}`);

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test } from "vitest";
 const passes = "test('passes', () => {});";
 const fails = "test('fails', () => { throw new Error('no') });";
 const skips = "test.skip('skips', () => {});";
-const dies = "process.kill(process.pid, 'SIGKILL');";
+const dies = "process.getBuiltinModule('fs').writeSync(2, 'its heart'); process.kill(process.pid, 'SIGKILL');";
 
 test.each([
   { files: [passes, passes], ci: "true", line: "2 passed, 0 failed", code: 0 },
@@ -30,6 +30,8 @@ test("a file whose process died in a test counts as failed, with all that it had
   const end = lines.slice(lines.findIndex((line) => line.startsWith("a process of vitest died")));
   expect(end).toEqual([
     "a process of vitest died by itself (SIGKILL) in 1.test.ts",
+    "  its last words:",
+    "    its heart",
     "1.test.ts did not come to its end and counts as failed",
     "  not finished: a group > dies",
     "  not finished: a group > was never reached",
