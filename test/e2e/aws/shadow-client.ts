@@ -36,6 +36,7 @@ export async function connectMqtt311(port: number, clientId: string, userName?: 
     port,
     clean_session: true,
     keep_alive: 30,
+    ping_timeout: 20_000, // also how long it waits for the CONNACK: by itself 3 s, over MQTT 5 it is 20
     socket_options: new io.SocketOptions(io.SocketType.STREAM, io.SocketDomain.IPV4, 5_000),
     ...(userName && { username: userName }),
   });
