@@ -10,6 +10,7 @@ export type NamedFile = { readonly option: string; readonly path: string };
 
 /** A file of TLS cannot be used as it is. */
 export class TlsFileUnfit extends Error {
+  override readonly name = "TlsFileUnfit";
   readonly code = "TLS_FILE_UNFIT";
   readonly retry = "never";
   constructor({ option, path }: NamedFile, problem: string, todo: string, cause?: unknown) {
