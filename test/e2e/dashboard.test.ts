@@ -17,6 +17,8 @@ if (!there) {
   console.warn(`SKIPPED: the dashboard's tests need Chromium at ${chromiumPath} (or set CHROMIUM).`);
 }
 
+const built = existsSync(new URL("../../web/dist/index.html", import.meta.url));
+
 const hosts = ["actors-1", "actors-2", "actors-3"];
 
 describe.skipIf(!there)("the dashboard", { timeout: 60_000 }, () => {
@@ -26,6 +28,8 @@ describe.skipIf(!there)("the dashboard", { timeout: 60_000 }, () => {
   const failures: string[] = [];
 
   beforeAll(async () => {
+    if (!built)
+      throw new Error("web/dist is not built. Run the tests by npm test, or node scripts/prepare.mjs test before.");
     doppel = await startDoppel();
     const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"];
     browser = await chromium.launch({ executablePath: chromiumPath, args });
