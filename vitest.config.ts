@@ -9,8 +9,9 @@ const settings = {
   maxWorkers: 2,
 };
 
-/** Only in the distributed mode; everything else in test/e2e is run in both. */
+/** Each in one of the modes alone; everything else in test/e2e is run in both. */
 const clusterTests = "test/e2e/cluster*.test.ts";
+const embeddedTests = "test/e2e/embedded*.test.ts";
 
 /** Where a program is missing the whole project is left out, with a warning: in CI they count as there, and it fails. */
 const distributed = kafkaIsHere && redisIsHere && mosquittoIsHere;
@@ -34,6 +35,7 @@ export default defineConfig({
                 ...settings,
                 name: "distributed",
                 include: ["test/e2e/**/*.test.ts"],
+                exclude: [...settings.exclude, embeddedTests],
                 env: { DOPPEL_TEST_MODE: "distributed" },
                 testTimeout: 120_000,
                 hookTimeout: 180_000,

@@ -1,15 +1,18 @@
-/** The embedded system over TLS, as devices with certificates, apps and browsers use it. */
+/**
+ * The embedded system over TLS, as devices with certificates, apps and browsers use it. In the distributed mode devices
+ * speak to a broker of its own, whose listeners those are.
+ */
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { request } from "node:https";
 import awsIot from "aws-iot-device-sdk";
 import { iot, iotshadow, mqtt5 } from "aws-iot-device-sdk-v2";
-import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import { openPostgresCredentials } from "../../ports/credentials/postgres.ts";
 import { openPool } from "../../ports/postgres/pool.ts";
 import { filesOf, folderOf, testAuthority } from "../../ports/tls/testing.ts";
-import { type Answer, type Doppel, embeddedOnly, startDoppel } from "../harness.ts";
+import { type Answer, type Doppel, startDoppel } from "../harness.ts";
 import { connectListening } from "./listening.ts";
 
 const nowMs = Date.now();
@@ -18,7 +21,7 @@ const stranger = testAuthority(nowMs, "Somebody else");
 const server = authority.issue({ commonName: "localhost", use: "server" });
 const device = (name: string) => ({ ca: authority.cert, ...authority.issue({ commonName: name, use: "client" }) });
 
-embeddedOnly("devices speak to a broker of its own, whose listeners those are", () => {
+describe("over TLS", () => {
   let doppel: Doppel;
   let key: string;
   let token: (device: string) => Promise<string>;
@@ -164,7 +167,6 @@ embeddedOnly("devices speak to a broker of its own, whose listeners those are", 
   }, 60_000);
 });
 
-embeddedOnly("as above", () => {
   test("off loopback, what goes without TLS stays on loopback", async () => {
     const path = filesOf({ crt: server.cert, key: server.key });
     const doppel = await startDoppel({ host: "0.0.0.0", tlsCert: path("crt"), tlsKey: path("key") });
@@ -186,4 +188,3 @@ embeddedOnly("as above", () => {
       message: expect.stringMatching(/^DOPPEL_TLS_KEY is ".*", which is not the key of/),
     });
   });
-});
