@@ -167,24 +167,24 @@ describe("over TLS", () => {
   }, 60_000);
 });
 
-  test("off loopback, what goes without TLS stays on loopback", async () => {
-    const path = filesOf({ crt: server.cert, key: server.key });
-    const doppel = await startDoppel({ host: "0.0.0.0", tlsCert: path("crt"), tlsKey: path("key") });
-    onTestFinished(() => doppel.close());
-    const anywhere = (url: string) => url.replace(/localhost|127\.0\.0\.1/, "127.0.0.2"); // of 127/8, which Linux has whole
-    await expect(fetch(anywhere(`${doppel.httpUrl}/health/services`))).rejects.toThrow();
-    await expect(connectListening(anywhere(doppel.mqttUrl), "pump-1")).rejects.toThrow();
-    // Reached, and refused for want of a token.
-    const options = { rejectUnauthorized: false };
-    await expect(connectListening(anywhere(doppel.tls!.mqttsUrl), "pump-1", options)).rejects.toMatchObject({
-      code: 4,
-    });
+test("off loopback, what goes without TLS stays on loopback", async () => {
+  const path = filesOf({ crt: server.cert, key: server.key });
+  const doppel = await startDoppel({ host: "0.0.0.0", tlsCert: path("crt"), tlsKey: path("key") });
+  onTestFinished(() => doppel.close());
+  const anywhere = (url: string) => url.replace(/localhost|127\.0\.0\.1/, "127.0.0.2"); // of 127/8, which Linux has whole
+  await expect(fetch(anywhere(`${doppel.httpUrl}/health/services`))).rejects.toThrow();
+  await expect(connectListening(anywhere(doppel.mqttUrl), "pump-1")).rejects.toThrow();
+  // Reached, and refused for want of a token.
+  const options = { rejectUnauthorized: false };
+  await expect(connectListening(anywhere(doppel.tls!.mqttsUrl), "pump-1", options)).rejects.toMatchObject({
+    code: 4,
   });
+});
 
-  test("files that do not fit stop the start and are named", async () => {
-    const path = filesOf({ crt: server.cert, key: device("pump-1").key });
-    await expect(startDoppel({ tlsCert: path("crt"), tlsKey: path("key") })).rejects.toMatchObject({
-      code: "TLS_FILE_UNFIT",
-      message: expect.stringMatching(/^DOPPEL_TLS_KEY is ".*", which is not the key of/),
-    });
+test("files that do not fit stop the start and are named", async () => {
+  const path = filesOf({ crt: server.cert, key: device("pump-1").key });
+  await expect(startDoppel({ tlsCert: path("crt"), tlsKey: path("key") })).rejects.toMatchObject({
+    code: "TLS_FILE_UNFIT",
+    message: expect.stringMatching(/^DOPPEL_TLS_KEY is ".*", which is not the key of/),
   });
+});
