@@ -29,6 +29,16 @@ function aLog() {
   return { pump, requests, answers, struck };
 }
 
+/** The same in the rest after its first request. */
+async function aLogWithOne() {
+  const log = aLog();
+  log.pump.put([aRecord("d1.0")]);
+  await vi.advanceTimersByTimeAsync(10);
+  log.answers[0]!.resolve();
+  await vi.advanceTimersByTimeAsync(0);
+  return log;
+}
+
 const aRecord = (id: string): PublishableRecord => ({
   id,
   device: "pump-4",
@@ -60,11 +70,7 @@ test("commits of one moment share a request; what comes while it is under way sh
 });
 
 test("while records keep coming, requests keep a distance, unless somebody hurries or many wait", async () => {
-  const { pump, requests, answers } = aLog();
-  pump.put([aRecord("d1.0")]);
-  await vi.advanceTimersByTimeAsync(10);
-  answers[0]!.resolve();
-  await vi.advanceTimersByTimeAsync(0);
+  const { pump, requests, answers } = await aLogWithOne();
   pump.put([aRecord("d2.0")]);
   await vi.advanceTimersByTimeAsync(12);
   pump.put([aRecord("d3.0")]);
@@ -85,10 +91,7 @@ test("while records keep coming, requests keep a distance, unless somebody hurri
 });
 
 test("after a rest in which nothing came, the next record waits its moment as the first one did", async () => {
-  const { pump, requests, answers } = aLog();
-  pump.put([aRecord("d1.0")]);
-  await vi.advanceTimersByTimeAsync(10);
-  answers[0]!.resolve();
+  const { pump, requests } = await aLogWithOne();
   await vi.advanceTimersByTimeAsync(100);
   pump.hurry();
   pump.put([aRecord("d2.0")]);
@@ -115,11 +118,7 @@ test("a host that ends publishes what it has at once", async () => {
 });
 
 test("a host that ends in the rest between two requests does not wait for its end", async () => {
-  const { pump, requests, answers } = aLog();
-  pump.put([aRecord("d1.0")]);
-  await vi.advanceTimersByTimeAsync(10);
-  answers[0]!.resolve();
-  await vi.advanceTimersByTimeAsync(0);
+  const { pump, requests, answers } = await aLogWithOne();
   pump.put([aRecord("d2.0")]);
   const closed = pump.close(1_000);
   expect(requests).toEqual([["d1.0"], ["d2.0"]]);

@@ -91,18 +91,9 @@ export async function serve(options: ServeOptions = {}): Promise<Served> {
         look();
       }),
     async client(clientOptions = {}) {
-      const client = mqtt.connect(`mqtt://127.0.0.1:${listener.port}`, { reconnectPeriod: 0, ...clientOptions });
-      onTestFinished(async () => {
-        client.end(true);
-      });
+      const client = started(`mqtt://127.0.0.1:${listener.port}`, clientOptions);
       inboxes.set(client, new Inbox(client));
-      await new Promise((resolve, reject) => {
-        client.once("connect", resolve);
-        client.once("error", reject);
-        client.once("close", () => reject(new Error("closed before it was connected")));
-      });
-      client.on("error", () => {});
-      return client;
+      return taken(client);
     },
     async raw() {
       const socket = connect({ port: listener.port, host: "127.0.0.1", noDelay: true });
@@ -190,4 +181,24 @@ const inboxes = new WeakMap<MqttClient, Inbox>();
 
 export function inbox(client: MqttClient): Inbox {
   return inboxes.get(client)!;
+}
+
+/** A client that connects once, and ends with the test. */
+export function started(url: string, options: IClientOptions): MqttClient {
+  const client = mqtt.connect(url, { reconnectPeriod: 0, ...options });
+  onTestFinished(async () => {
+    client.end(true);
+  });
+  return client;
+}
+
+/** The client when its CONNECT has been taken; rejects if it is not. */
+export async function taken(client: MqttClient): Promise<MqttClient> {
+  await new Promise((resolve, reject) => {
+    client.once("connect", resolve);
+    client.once("error", reject);
+    client.once("close", () => reject(new Error("closed before it was connected")));
+  });
+  client.on("error", () => {});
+  return client;
 }

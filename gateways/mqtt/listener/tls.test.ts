@@ -1,12 +1,12 @@
 import { once } from "node:events";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls } from "node:tls";
-import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import type { IClientOptions } from "mqtt";
 import { expect, onTestFinished, test } from "vitest";
 import { openServerTls } from "../../../ports/tls/server.ts";
 import { filesOf, testAuthority } from "../../../ports/tls/testing.ts";
 import type { MqttApplication } from "../broker-port.ts";
-import { serve } from "./testing.ts";
+import { serve, started, taken } from "./testing.ts";
 
 const authority = testAuthority(Date.now());
 const stranger = testAuthority(Date.now(), "Somebody else");
@@ -41,19 +41,8 @@ async function serveTls() {
 }
 
 /** Rejects if it is not taken. */
-async function client(url: string, options: IClientOptions = {}): Promise<MqttClient> {
-  const connected = mqtt.connect(url, { reconnectPeriod: 0, ca: authority.cert, clientId: "c", ...options });
-  onTestFinished(async () => {
-    connected.end(true);
-  });
-  await new Promise((resolve, reject) => {
-    connected.once("connect", resolve);
-    connected.once("error", reject);
-    connected.once("close", () => reject(new Error("closed before it was connected")));
-  });
-  connected.on("error", () => {});
-  return connected;
-}
+const client = (url: string, options: IClientOptions = {}) =>
+  taken(started(url, { ca: authority.cert, clientId: "c", ...options }));
 
 test.each(["mqtts", "wss"] as const)("messages go both ways over %s, of every size", async (scheme) => {
   const { urls } = await serveTls();
