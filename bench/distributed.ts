@@ -3,10 +3,11 @@
  * `--only calls|pipeline|kills|sweep`, `--seconds N` for each measurement (20), `--pace N` times the pipeline's rates (1).
  * Linux; loopback only. Needs what `npm run up:native` needs, and nothing else to run on the machine.
  */
-import { cpus, loadavg, release, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { measureSweep } from "./deadline-sweep.ts";
 import { callTables, outageTable, pipelineTable, sweepTables } from "./distributed-tables.ts";
+import { machine, machineLine } from "./machine.ts";
 import { measureOutages } from "./outages.ts";
 import { measurePipeline } from "./pipeline.ts";
 import { measureTurnCost } from "./turn-cost.ts";
@@ -32,27 +33,21 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 // Ended before its time, it still ends what it started (deploy/native/process.ts).
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(130));
 
-const machine = {
-  processor: cpus()[0]?.model ?? "unknown",
-  cores: cpus().length,
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  kernel: release(),
-  node: process.version,
-  loadBefore: loadavg()[0]!,
-};
-if (machine.loadBefore > 0.5)
-  say(`The machine is busy (load ${machine.loadBefore.toFixed(1)}): the figures will be wrong.`);
+const loadBefore = loadavg()[0]!;
+if (loadBefore > 0.5) say(`The machine is busy (load ${loadBefore.toFixed(1)}): the figures will be wrong.`);
 
 const calls = wanted("calls") ? await measureTurnCost(seconds, say) : null;
 const pipeline = wanted("pipeline") ? await measurePipeline(seconds, pace, say) : null;
 const kills = wanted("kills") ? await measureOutages(say, kind) : null;
 const sweep = wanted("sweep") ? await measureSweep(seconds, say) : null;
 
-if (json) process.stdout.write(`${JSON.stringify({ machine, calls, pipeline, kills, sweep }, null, 2)}\n`);
+if (json)
+  process.stdout.write(
+    `${JSON.stringify({ machine: { ...machine, loadBefore }, calls, pipeline, kills, sweep }, null, 2)}\n`,
+  );
 else {
-  const { processor, cores, memoryGiB, kernel, node } = machine;
   const tables = [
-    `${processor}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}, Node ${node}`,
+    machineLine,
     ...(calls === null ? [] : callTables(calls)),
     ...(pipeline === null ? [] : pipelineTable(pipeline)),
     ...(kills === null ? [] : outageTable(kills)),

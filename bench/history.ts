@@ -4,12 +4,13 @@
  * `--quick` takes less of everything (two minutes), `--parts rows,parquet,queries,delay` runs some, `--json` is for programs.
  * Linux; loopback only.
  */
-import { cpus, loadavg, release, totalmem } from "node:os";
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { type DelayReport, measureDelay } from "./history/delay.ts";
 import { benchParquet, type ParquetBench } from "./history/parquet.ts";
 import { benchQueries, type QueryTimes } from "./history/queries.ts";
 import { measureRows, type RowsReport } from "./history/rows.ts";
+import { machine, machineLine } from "./machine.ts";
 
 const names = ["rows", "parquet", "queries", "delay"] as const;
 const { values } = parseArgs({
@@ -35,18 +36,10 @@ const parquet = await part("parquet", () => benchParquet(quick ? { rows: 100_000
 const queries = await part("queries", () => benchQueries(quick ? { devices: 100, days: 40, questions: 20 } : {}));
 const delay = await part("delay", () => measureDelay(quick ? { readings: 40 } : {}));
 
-const machine = {
-  processor: cpus()[0]?.model ?? "unknown",
-  cores: cpus().length,
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  kernel: release(),
-  node: process.version,
-};
 if (values.json) {
   process.stdout.write(`${JSON.stringify({ machine, quick, loads, rows, parquet, queries, delay }, null, 2)}\n`);
 } else {
-  const { processor, cores, memoryGiB, kernel, node } = machine;
-  out(`${processor}, ${cores} cores, ${memoryGiB} GiB, Linux ${kernel}, Node ${node}${quick ? "; --quick" : ""}`);
+  out(`${machineLine}${quick ? "; --quick" : ""}`);
   out(
     `Load average of the last minute before and after: ${Object.entries(loads)
       .map(([name, { before, after }]) => `${name} ${before.toFixed(1)}, ${after.toFixed(1)}`)

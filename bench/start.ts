@@ -4,10 +4,11 @@
  */
 import { execFileSync } from "node:child_process";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
-import { cpus, release, tmpdir, totalmem } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { measureIngest } from "./ingest.ts";
+import { machine, machineLine } from "./machine.ts";
 import type { MemoryResult } from "./memory.ts";
 import { load, startDoppel } from "./system.ts";
 
@@ -24,13 +25,6 @@ const say = (line: string) => process.stderr.write(`${line}\n`);
 const folder = mkdtempSync(join(tmpdir(), "doppel-bench-"));
 // Started by root, PostgreSQL runs as another user, who has to reach its folder.
 chmodSync(folder, 0o711);
-const machine = {
-  processor: cpus()[0]?.model ?? "unknown",
-  cores: cpus().length,
-  memoryGiB: Math.round(totalmem() / 2 ** 30),
-  kernel: release(),
-  node: process.version,
-};
 
 try {
   const ingest = wanted("ingest") ? await ingestPart() : [];
@@ -94,9 +88,7 @@ function print({
   restart: Awaited<ReturnType<typeof restartPart>> | null;
 }): void {
   const out = (line = "") => process.stdout.write(`${line}\n`);
-  out(
-    `${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, Linux ${machine.kernel}, Node ${machine.node}`,
-  );
+  out(machineLine);
   if (ingest.length > 0) {
     out();
     out(
