@@ -135,6 +135,17 @@ describe("an embedded PostgreSQL after a kill", () => {
     await (await startsWhole()).stop();
   });
 
+  test("of the postmaster, while one of its processes is slow to end: the next start waits for that", async () => {
+    const cluster = await startsWhole();
+    const slow = postgresProcessesIn(data, cluster.pid).find((pid) => pid !== cluster.pid)!;
+    process.kill(slow, "SIGSTOP");
+    process.kill(cluster.pid, "SIGKILL");
+    await cluster.exited;
+    const next = startsWhole();
+    process.kill(slow, "SIGCONT");
+    await (await next).stop();
+  });
+
   test("of one session: PostgreSQL ends, which is told, and the next start has everything", async () => {
     const cluster = await startsWhole();
     const client = new pg.Client({ connectionString: cluster.url });

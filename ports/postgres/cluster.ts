@@ -210,9 +210,10 @@ async function clearRemains(place: ClusterFolder, inherited: boolean, say: (line
   const left = () => postgresProcessesIn(place.data, postmasterOrNull);
   const first = left()[0];
   if (first !== undefined) {
-    if (!inherited)
+    // Those of a postmaster that is gone, our own or not, are about to end.
+    if (!inherited && (postmasterOrNull === null || left().includes(postmasterOrNull)))
       throw new ClusterInUse(place.root, postmasterOrNull ?? first, "a PostgreSQL that Doppel did not start");
-    say("Waiting for the PostgreSQL of a Doppel that was killed to end");
+    say("Waiting for a PostgreSQL that was killed, or whose Doppel was, to end");
     const steps: [limitMs: number, then: (() => void) | null][] = [
       [
         1_500,
