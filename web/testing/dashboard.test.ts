@@ -23,6 +23,16 @@ describe.skipIf(!chromiumIsHere)("the dashboard", { timeout: 90_000 }, () => {
     await row.getByText("Online").waitFor();
   });
 
+  test("a device that is counted before the list knows it is shown when the list does", async () => {
+    const { page, fake, device } = await open("/");
+    await page.getByRole("status").filter({ hasText: "Live" }).waitFor();
+    await page.route(/\/v1\/devices\?/, (route) => route.fulfill({ json: { items: [], total: 0, next: null } }), {
+      times: 2,
+    });
+    await page.goto(`${fake.url}/devices`);
+    await page.getByRole("link", { name: device.id, exact: true }).waitFor();
+  });
+
   test("search and filters narrow the list, live in the address, and can be cleared", async () => {
     const { page, fake } = await open("/devices", { devices: 10_000 });
     await page.getByText("1–50 of 10,000").waitFor();

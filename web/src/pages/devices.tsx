@@ -43,12 +43,13 @@ export function Devices() {
     if (message.type !== "presence") return;
     page.patch((shown) => changed(shown, message));
   });
-  // Devices that appear or go change the count: then the first page is fetched anew, quietly.
+  // Devices that appear or go change the count: then the first page is fetched anew, quietly, until it knows them, since
+  // the list may be behind the count.
   const count = stats.value?.devices;
   const refresh = useThrottled(page.reload, 2000);
   useEffect(() => {
     if (count !== undefined && page.data && pager.page === 0 && address === "" && page.data.total !== count) refresh();
-  }, [count]);
+  }, [count, page.data]);
 
   const shown = page.data?.items ?? [];
   const total = page.data?.total;
