@@ -30,6 +30,8 @@ test("of partitions it is told how many wait, but not why: that may name hosts",
   });
   troubles.clear();
   expect(await partitionSinkProbe({ breaker: () => "closed" }, sink).check()).toEqual({ ok: true });
+  expect(await partitionSinkProbe({ breaker: () => "half-open" }, sink).check()).toEqual({ ok: true });
+  expect(await partitionSinkProbe({ breaker: () => "open" }, sink).check()).toMatchObject({ ok: false });
 });
 
 test("in the cluster's view a circuit is told that is not closed", () => {

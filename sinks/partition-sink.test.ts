@@ -24,12 +24,23 @@ test("a batch of copies alone moves the progress", async () => {
 test("what is wrong with a partition is told until it is taken again", async () => {
   const { target, fail } = aTarget();
   const sink = openPartitionSink(target);
+  const batch = aBatch({ from: 7, offsets: [7], next: 8 });
   fail(new Error("disk full"));
-  await expect(sink.take(aBatch())).rejects.toThrow("disk full");
+  await expect(sink.take(batch)).rejects.toThrow("disk full");
   fail(null);
   expect(await sink.progress({ topic: "device-events", partition: 3 })).toBe(7);
   expect([...sink.troubles()]).toEqual([["device-events/3", "disk full"]]);
-  await sink.take(aBatch());
+  await sink.take(batch);
+  expect(sink.troubles().size).toBe(0);
+});
+
+test("a commit that was done, and whose answer was lost, is no trouble any more once that is known", async () => {
+  const { target, fail } = aTarget();
+  const sink = openPartitionSink(target);
+  fail(new Error("connection lost"));
+  await expect(sink.take(aBatch({ from: 3, offsets: [3], next: 7 }))).rejects.toThrow("connection lost");
+  fail(null);
+  expect(await sink.progress({ topic: "device-events", partition: 3 })).toBe(7);
   expect(sink.troubles().size).toBe(0);
 });
 

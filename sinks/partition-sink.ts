@@ -5,7 +5,8 @@
  * D1 A batch is committed in parts of at most about `maxWeight` rows, each with its own progress: a batch that failed
  *    half way comes again from there.
  * D2 A commit that is refused once is no trouble: another member of the group had the partition until now.
- * D3 What is wrong with a partition is told until it is taken again, here or (unheard of for `forgetMs`) elsewhere.
+ * D3 What is wrong with a partition is told until it is taken again, here or (unheard of for `forgetMs`) elsewhere, or
+ *    until its stored progress shows that the commit was done and only its answer was lost.
  */
 import type { LogBatch, LogConsumer, Partition } from "../ports/record-log/port.ts";
 import { StaleProgress } from "../ports/time-series/port.ts";
@@ -25,7 +26,8 @@ export type PartitionSink = Required<Pick<LogConsumer, "progress" | "take">> & {
   troubles(): ReadonlyMap<string, string>;
 };
 
-type Trouble = { readonly message: string; readonly atMs: number; readonly of: "progress" | "take" };
+/** `next`: what the progress would be without it; null where that was not to be known. */
+type Trouble = { readonly message: string; readonly atMs: number; readonly next: number | null };
 
 const forgetMs = 60_000;
 
@@ -38,19 +40,16 @@ export function openPartitionSink(
   let records = 0;
 
   /** Notes how it went. */
-  async function watched<T>(place: string, of: Trouble["of"], work: () => Promise<T>): Promise<T> {
+  async function watched<T>(place: string, next: number | null, work: () => Promise<T>): Promise<T> {
     try {
-      const result = await work();
-      if (of === "take") refused.delete(place);
-      if (of === "take" || troubles.get(place)?.of === "progress") troubles.delete(place);
-      return result;
+      return await work();
     } catch (cause) {
       if (cause instanceof StaleProgress && !refused.has(place)) {
         refused.add(place); // D2
         throw cause;
       }
       const message = cause instanceof Error ? cause.message : String(cause);
-      troubles.set(place, { message, atMs: now(), of });
+      troubles.set(place, { message, atMs: now(), next });
       throw cause instanceof StaleProgress ? new Error(message, { cause }) : cause;
     }
   }
@@ -67,13 +66,18 @@ export function openPartitionSink(
 
   return {
     name: target.name,
-    progress(partition) {
+    async progress(partition) {
       const place = partitionOf(partition);
-      return watched(place, "progress", () => target.progressIn(place));
+      const stored = await watched(place, null, () => target.progressIn(place));
+      const trouble = troubles.get(place);
+      if (trouble !== undefined && (trouble.next ?? 0) <= (stored ?? 0)) troubles.delete(place);
+      return stored;
     },
-    take(batch) {
+    async take(batch) {
       const place = partitionOf(batch);
-      return watched(place, "take", () => commit(place, batch));
+      await watched(place, batch.next, () => commit(place, batch));
+      refused.delete(place);
+      troubles.delete(place);
     },
     records: () => records,
     troubles() {
