@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="Doppel" \
 WORKDIR /doppel
 # Within its own network a container listens on all addresses; so credentials are required (docs/operations.md).
 ENV DOPPEL_HOST=0.0.0.0 DOPPEL_HTTP_PORT=8080 DOPPEL_LOG_FORMAT=json \
-    NODE_ENV=production NODE_OPTIONS=--disable-warning=TimeoutNegativeWarning
+    NODE_ENV=production
 COPY --from=libraries /doppel/node_modules node_modules
 COPY . .
 COPY --from=dashboard /doppel/web/dist web/dist

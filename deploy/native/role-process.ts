@@ -28,11 +28,8 @@ export type RoleContext = {
 const repository = fileURLToPath(new URL("../..", import.meta.url));
 const host = "127.0.0.1";
 
-/** kafkajs 2.2.4 sets timers in the past, and Node 24 remarks on it. */
-const quiet = "--disable-warning=TimeoutNegativeWarning";
-
 export function nodeCommand(instance: Instance): Command {
-  return { program: process.execPath, args: [quiet, programOf(instance.role)] };
+  return { program: process.execPath, args: [programOf(instance.role)] };
 }
 
 /** Ready when it lives: one that waits for a service that is away is not started over and over. */
